@@ -1,0 +1,1 @@
+"""Groups: campuses, knowledge areas, groups, their leadership and their members."""

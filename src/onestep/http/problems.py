@@ -1,0 +1,229 @@
+"""Errors as RFC 9457 problem documents, one shape for every failure under `/api/`.
+
+A document has `type` (`urn:onestep:problem:<id>`), `title`, `status`, `detail` and `request_id`; field errors stand under
+`errors`. `docs/errors.md` explains each id. Nothing of the code, the database or the stack is ever in one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+import structlog
+from django.apps import apps
+from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.db import DataError, IntegrityError, InterfaceError, OperationalError, models, transaction
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from rest_framework import exceptions
+from rest_framework.response import Response
+from rest_framework.settings import api_settings
+from rest_framework.views import APIView
+
+from onestep.errors import ConflictError, DomainError, InvalidError, StaleError, TooLargeError, UnavailableError
+
+logger = structlog.get_logger(__name__)
+
+CONTENT_TYPE = "application/problem+json"
+RETRY_AFTER_SECONDS = 5
+STATUSES: dict[type[DomainError], HTTPStatus] = {
+    InvalidError: HTTPStatus.BAD_REQUEST,
+    ConflictError: HTTPStatus.CONFLICT,
+    StaleError: HTTPStatus.PRECONDITION_FAILED,
+    TooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    UnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+CODES = {
+    400: "invalid",
+    401: "not_authenticated",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    406: "not_acceptable",
+    409: "conflict",
+    412: "stale",
+    413: "too_large",
+    415: "unsupported_media_type",
+    429: "too_many_requests",
+    500: "internal",
+    503: "unavailable",
+}
+
+
+def problem(status: int, detail: str, *, code: str | None = None, **extra: Any) -> dict[str, Any]:
+    """Return a problem document as a mapping."""
+    body = {
+        "type": f"urn:onestep:problem:{code or CODES.get(status, 'error')}",
+        "title": HTTPStatus(status).phrase,
+        "status": int(status),
+        "detail": detail,
+    }
+    request_id = structlog.contextvars.get_contextvars().get("request_id")
+    if request_id:
+        body["request_id"] = request_id
+    return body | extra
+
+
+def problem_response(status: int, detail: str, *, code: str | None = None, **extra: Any) -> HttpResponse:
+    """Return a problem document as a plain Django response, for where no API view has answered."""
+    response = HttpResponse(
+        orjson.dumps(problem(status, detail, code=code, **extra)), status=status, content_type=CONTENT_TYPE
+    )
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        response["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return response
+
+
+def violated_constraint(error: IntegrityError) -> tuple[str, str] | None:
+    """Return the field and the message of the named model constraint that PostgreSQL reports, if it is one of ours.
+
+    A model says in `constraint_fields` which field a constraint of several columns or an expression is about.
+    """
+    diagnosis = getattr(error.__cause__, "diag", None)
+    name = getattr(diagnosis, "constraint_name", None)
+    for model in apps.get_models() if name else ():
+        for constraint in model._meta.constraints:
+            if constraint.name == name:
+                field = getattr(model, "constraint_fields", {}).get(name, NON_FIELD_ERRORS)
+                return field, str(constraint.get_violation_error_message())
+    return None
+
+
+def _flatten(detail: Any) -> Any:
+    """Return a validation error's messages as JSON: nested mappings and lists of strings."""
+    if isinstance(detail, Mapping):
+        return {str(key): _flatten(value) for key, value in detail.items()}
+    if isinstance(detail, list):
+        return [_flatten(value) for value in detail]
+    return str(detail)
+
+
+def describe(error: Exception) -> dict[str, Any]:
+    """Return the problem document of an exception. What is not foreseen is a 500 that says nothing of its cause."""
+    if isinstance(error, InvalidError):
+        return problem(400, error.detail, code=error.code, errors=error.errors)
+    if isinstance(error, DomainError):
+        return problem(STATUSES[type(error)], error.detail, code=error.code, **error.extra)
+    if isinstance(error, exceptions.ValidationError):
+        errors = _flatten(error.detail)
+        if not isinstance(errors, dict):
+            errors = {api_settings.NON_FIELD_ERRORS_KEY: errors}
+        return problem(400, "Some values are not valid.", errors=errors)
+    if isinstance(error, exceptions.APIException):
+        code = "malformed" if isinstance(error, exceptions.ParseError) else None
+        detail = error.detail.get("detail", error.default_detail) if isinstance(error.detail, dict) else error.detail
+        return problem(error.status_code, str(detail), code=code)
+    if isinstance(error, Http404):
+        return problem(404, "There is nothing at this address.")
+    if isinstance(error, PermissionDenied):
+        return problem(403, "You do not have permission to perform this action.")
+    if isinstance(error, RequestDataTooBig):
+        return problem(413, "The body is larger than this service accepts.")
+    if isinstance(error, SuspiciousOperation):
+        return problem(400, "The request is not one this service answers.", code="bad_request")
+    if isinstance(error, IntegrityError):
+        violated = violated_constraint(error)
+        if violated:
+            return problem(400, "Some values are not valid.", errors={violated[0]: [violated[1]]})
+        return problem(409, "Other data depends on this, or it was changed at the same time. Read it again and retry.")
+    if isinstance(error, DataError):
+        return problem(400, "A value is outside what can be stored.")
+    if isinstance(error, (OperationalError, InterfaceError)):
+        return problem(503, "The database does not answer at the moment. Try again shortly.")
+    return problem(500, "Something went wrong on our side. Quote the request id when you report it.")
+
+
+def handle_exception(error: Exception, context: Mapping[str, Any]) -> Response:
+    """Answer an exception in an API view with its problem document (the framework's EXCEPTION_HANDLER)."""
+    body = describe(error)
+    headers = {}
+    if body["status"] >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        log = logger.exception if body["status"] == HTTPStatus.INTERNAL_SERVER_ERROR else logger.warning
+        log("api_error", error=type(error).__name__, status=body["status"])
+    if body["status"] == HTTPStatus.SERVICE_UNAVAILABLE:
+        headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    if getattr(error, "auth_header", None):
+        headers["WWW-Authenticate"] = error.auth_header  # type: ignore[attr-defined]
+    if getattr(error, "wait", None):
+        headers["Retry-After"] = str(int(error.wait))  # type: ignore[attr-defined]
+    connection = transaction.get_connection()
+    if connection.in_atomic_block:
+        connection.set_rollback(True)
+    return Response(body, status=body["status"], headers=headers, content_type=CONTENT_TYPE)
+
+
+class ProblemMiddleware:
+    """Gives failures outside API views their form: a problem document under `/api/`, a page elsewhere."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Pass the request on; replace an HTML error under `/api/` by the problem document of its status."""
+        response = self.get_response(request)
+        if (
+            response.status_code >= HTTPStatus.BAD_REQUEST
+            and request.path_info.startswith("/api/")
+            and response.headers.get("Content-Type", "").startswith("text/html")
+            and not getattr(response, "accepted_renderer", None)
+        ):
+            detail = {403: "The CSRF check failed.", 400: "The request is not one this service answers."}
+            return problem_response(
+                response.status_code, detail.get(response.status_code, HTTPStatus(response.status_code).phrase)
+            )
+        return response
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        """Answer 503 where the database is gone, on pages and in the admin too; leave the rest to Django."""
+        if isinstance(error, (OperationalError, InterfaceError)):
+            logger.warning("database_unavailable", error=type(error).__name__)
+            return unavailable(request)
+        return None
+
+
+def unavailable(request: HttpRequest) -> HttpResponse:
+    """Return the 503 of a request that the database cannot answer."""
+    detail = "The database does not answer at the moment. Try again shortly."
+    if request.path_info.startswith("/api/"):
+        return problem_response(503, detail)
+    response = render(None, "error.html", {"title": "Not available", "detail": detail}, status=503)
+    response["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return response
+
+
+def error_page(status: int, title: str, detail: str) -> Callable[..., HttpResponse]:
+    """Return a handler for `handler400` and its like: a problem under `/api/`, else a plain page."""
+
+    def handler(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+        if request.path_info.startswith("/api/"):
+            return problem_response(status, detail)
+        return render(None, "error.html", {"title": title, "detail": detail}, status=status)
+
+    return handler
+
+
+bad_request = error_page(400, "Bad request", "The request is not one this service answers.")
+permission_denied = error_page(403, "Not allowed", "You do not have permission to see this page.")
+page_not_found = error_page(404, "Not found", "There is nothing at this address.")
+server_error = error_page(500, "Error", "Something went wrong on our side.")
+
+
+class NotFoundView(APIView):
+    """Answers every address under `/api/` that nothing else answers."""
+
+    authentication_classes = ()
+    permission_classes = ()
+    schema = None
+
+    def initial(self, request: Any, *args: Any, **kwargs: Any) -> None:
+        """Say that there is nothing here, whatever the verb."""
+        hint = "" if request.path.endswith("/") else " Addresses of this API end with a slash."
+        raise exceptions.NotFound(f"There is nothing at this address.{hint}")
+
+
+def lost_row(model: type[models.Model]) -> exceptions.NotFound:
+    """Return the error for a row that is not there."""
+    return exceptions.NotFound(f"There is no such {model._meta.verbose_name}.")

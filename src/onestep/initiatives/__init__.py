@@ -1,0 +1,1 @@
+"""Initiatives: programs, projects and events, their hierarchy, teams and attachments."""

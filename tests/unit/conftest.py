@@ -1,0 +1,33 @@
+"""Starts the server before Django reads its settings, and gives tests their callers."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+
+import django
+
+from tests.unit.postgres import server_version, start_server
+
+DATABASE_URL, ORIGIN = start_server()
+for name in ("POSTGRES_DB", "POSTGRES_USER", "POSTGRES_PASSWORD", "DB_HOST", "DB_PORT", "LOG_DIR"):
+    os.environ.pop(name, None)
+os.environ |= {
+    "DJANGO_SETTINGS_MODULE": "onestep.settings",
+    "DEBUG": "1",
+    "SECRET_KEY": "tests-only-key-that-is-long-enough-for-an-hmac-of-sha-256-to-be-content",
+    "DATABASE_URL": DATABASE_URL,
+    "ALLOWED_HOSTS": "testserver,localhost",
+    "MEDIA_ROOT": tempfile.mkdtemp(prefix="onestep-media-"),
+    "STATIC_ROOT": tempfile.mkdtemp(prefix="onestep-static-"),
+    "LOG_LEVEL": "WARNING",
+}
+
+django.setup()
+
+from tests.unit.callers import anonymous, editor, media_root, outsider, reader  # noqa: E402, F401  (after the setup)
+
+
+def pytest_report_header() -> str:
+    """Say which server the tests speak to."""
+    return f"PostgreSQL {server_version(DATABASE_URL)} ({ORIGIN})"

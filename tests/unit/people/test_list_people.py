@@ -1,0 +1,78 @@
+"""`GET /api/v1/people/`."""
+
+from __future__ import annotations
+
+import pytest
+from rest_framework.test import APIClient
+
+from tests.factories import InitiativeFactory, PersonFactory, TeamMemberFactory
+
+URL = "/api/v1/people/"
+
+
+def test_list_people_anonymous(anonymous: APIClient) -> None:
+    response = anonymous.get(URL)
+    assert response.status_code == 401
+    body = response.json()
+    del body["request_id"]
+    assert body == {
+        "type": "urn:onestep:problem:not_authenticated",
+        "title": "Unauthorized",
+        "status": 401,
+        "detail": "Authentication credentials were not provided.",
+    }
+
+
+def test_list_people_without_permission(outsider: APIClient) -> None:
+    response = outsider.get(URL)
+    assert response.status_code == 403
+    assert response["Content-Type"] == "application/problem+json"
+    assert response.json()["type"] == "urn:onestep:problem:forbidden"
+
+
+def test_list_people_complete(reader: APIClient) -> None:
+    person = PersonFactory(name="Zoë Ávila", email="zoe@example.org", phone="123")
+    project = InitiativeFactory(name="Herbarium", coordinator=person)
+    TeamMemberFactory(
+        initiative=InitiativeFactory(name="Fair", kind="event", coordinator=person), person=person, role="student"
+    )
+    response = reader.get(URL)
+    assert response.status_code == 200
+    body = response.json()
+    [row] = body["results"]
+    assert body["next"] is None
+    assert body["previous"] is None
+    assert row.pop("created_at").startswith(f"{person.created_at:%Y-%m-%dT%H:%M}")
+    assert row.pop("updated_at").startswith(f"{person.updated_at:%Y-%m-%dT%H:%M}")
+    fair = {"id": project.pk + 1, "name": "Fair", "kind": "event"}
+    assert row == {
+        "id": person.pk,
+        "name": "Zoë Ávila",
+        "email": "zoe@example.org",
+        "phone": "123",
+        "coordinates_count": 2,
+        "coordinates": [fair, {"id": project.pk, "name": "Herbarium", "kind": "project"}],
+        "teams_count": 1,
+        "teams": [{**fair, "role": "student"}],
+    }
+
+
+@pytest.mark.parametrize("rows", [1, 30])
+def test_list_people_takes_three_queries(reader: APIClient, django_assert_num_queries: object, rows: int) -> None:
+    """One for the user, one for the permissions, one for the page."""
+    PersonFactory.create_batch(rows)
+    with django_assert_num_queries(3):  # type: ignore[operator]
+        assert len(reader.get(URL, {"page_size": 100}).json()["results"]) == rows
+
+
+def test_list_people_search_ignores_case_and_accents(reader: APIClient) -> None:
+    PersonFactory(name="João Conceição")
+    PersonFactory(name="Joana Prado")
+    names = [row["name"] for row in reader.get(URL, {"search": "CONCEICAO joao"}).json()["results"]]
+    assert names == ["João Conceição"]
+
+
+def test_list_people_unknown_filter(reader: APIClient) -> None:
+    response = reader.get(URL, {"nmae": "x"})
+    assert response.status_code == 400
+    assert response.json()["errors"] == {"nmae": ["There is no such filter."]}
