@@ -6,6 +6,7 @@ import os
 import tempfile
 
 import django
+from django.conf import settings
 
 from tests.unit.postgres import server_version, start_server
 
@@ -24,6 +25,9 @@ os.environ |= {
 }
 
 django.setup()
+
+# Pages in tests link static files by their own names: nothing is collected, so there is no manifest of hashed ones.
+settings.STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"
 
 from tests.unit.callers import anonymous, editor, media_root, outsider, reader  # noqa: E402, F401  (after the setup)
 
