@@ -1,7 +1,7 @@
 """Text search that ignores case and accents, and the ordering of names that goes with it.
 
-`onestep_fold` is made by the first migration of `people`. It is immutable, so that generated columns and indexes can use it,
-and its result is compared byte by byte (collation "C"): no index depends on the version of a collation library.
+`onestep_fold` is made by the first migration of `people`. It is immutable, so that generated columns and indexes can
+use it, and its result is compared byte by byte (collation "C"): no index depends on a collation library's version.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ class Fold(Func):
     output_field = TextField()
 
 
-def sort_key(field: str) -> GeneratedField[Any, Any]:
+def sort_key(field: str) -> GeneratedField:
     """Return the stored column by which rows are ordered by a text field."""
     return _generated(Fold(F(field)))
 
 
-def search_key(*fields: str) -> GeneratedField[Any, Any]:
+def search_key(*fields: str) -> GeneratedField:
     """Return the stored column in which `search` looks: the fields, joined by a space."""
     parts: list[Any] = []
     for field in fields:
@@ -34,7 +34,7 @@ def search_key(*fields: str) -> GeneratedField[Any, Any]:
     return _generated(Fold(Concat(*parts[1:], output_field=TextField())) if len(fields) > 1 else Fold(F(fields[0])))
 
 
-def _generated(expression: Fold) -> GeneratedField[Any, Any]:
+def _generated(expression: Fold) -> GeneratedField:
     return GeneratedField(
         expression=expression, output_field=TextField(db_collation="C"), db_persist=True, editable=False
     )

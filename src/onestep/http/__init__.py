@@ -1,1 +1,1 @@
-"""What every answer of the API has in common: problems, paging, filters, ETags, JSON, permissions, the OpenAPI schema."""
+"""What all answers of the API have in common: problems, pages, filters, ETags, JSON, permissions, the schema."""

@@ -15,8 +15,9 @@ from urllib.parse import urlencode
 import orjson
 from django.core import signing
 from django.core.exceptions import ValidationError
-from django.db.models import BooleanField, F, Func, QuerySet, Value
+from django.db.models import F, Func, QuerySet, TextField, Value
 from django.db.models.expressions import Combinable
+from django.db.models.lookups import GreaterThan, LessThan
 from rest_framework.request import Request
 
 from onestep.documents import document_of
@@ -28,17 +29,11 @@ PARAMETERS = ("cursor", "page_size", "ordering", "count")
 _signer = signing.Signer(salt="onestep.cursor")
 
 
-class RowCompare(Func):
-    """`(a, b) > (x, y)`: PostgreSQL's row comparison, which one index range answers."""
+class Row(Func):
+    """`ROW(a, b)`. PostgreSQL compares two of them in order, which is one range of an index on the same columns."""
 
-    output_field = BooleanField()
-    arity = 4
-
-    def as_sql(self, compiler: Any, connection: Any, *, operator: str = ">", **extra: Any) -> Any:
-        """Return the comparison's SQL and parameters."""
-        parts = [compiler.compile(expression) for expression in self.source_expressions]
-        (a, ap), (b, bp), (x, xp), (y, yp) = parts
-        return f"({a}, {b}) {self.extra['operator']} ({x}, {y})", (*ap, *bp, *xp, *yp)
+    function = "ROW"
+    output_field = TextField()  # nominal: a row is only ever compared
 
 
 @dataclass(frozen=True)
@@ -124,9 +119,8 @@ def paginate(
             value = Value(field.to_python(cursor.key), output_field=field)
         except ValidationError:
             raise InvalidError({"cursor": ["This cursor is damaged. Start again from the first page."]}) from None
-        ordered = ordered.filter(
-            RowCompare(F("_key"), F("pk"), value, Value(cursor.pk), operator="<" if descending else ">")
-        )
+        beyond = LessThan if descending else GreaterThan
+        ordered = ordered.filter(beyond(Row(F("_key"), F("pk")), Row(value, Value(cursor.pk))))
     rows = list(
         ordered.annotate(_document=document_of(queryset.model)).values_list("_key", "pk", "_document")[: size + 1]
     )

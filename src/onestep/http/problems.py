@@ -1,12 +1,13 @@
 """Errors as RFC 9457 problem documents, one shape for every failure under `/api/`.
 
-A document has `type` (`urn:onestep:problem:<id>`), `title`, `status`, `detail` and `request_id`; field errors stand under
-`errors`. `docs/errors.md` explains each id. Nothing of the code, the database or the stack is ever in one.
+A document has `type` (`urn:onestep:problem:<id>`), `title`, `status`, `detail` and `request_id`; field errors stand
+under `errors`. `docs/errors.md` explains each id. Nothing of the code, the database or the stack is ever in one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import singledispatch
 from http import HTTPStatus
 from typing import Any
 
@@ -101,39 +102,78 @@ def _flatten(detail: Any) -> Any:
     return str(detail)
 
 
+@singledispatch
 def describe(error: Exception) -> dict[str, Any]:
     """Return the problem document of an exception. What is not foreseen is a 500 that says nothing of its cause."""
-    if isinstance(error, InvalidError):
-        return problem(400, error.detail, code=error.code, errors=error.errors)
-    if isinstance(error, DomainError):
-        return problem(STATUSES[type(error)], error.detail, code=error.code, **error.extra)
-    if isinstance(error, exceptions.ValidationError):
-        errors = _flatten(error.detail)
-        if not isinstance(errors, dict):
-            errors = {api_settings.NON_FIELD_ERRORS_KEY: errors}
-        return problem(400, "Some values are not valid.", errors=errors)
-    if isinstance(error, exceptions.APIException):
-        code = "malformed" if isinstance(error, exceptions.ParseError) else None
-        detail = error.detail.get("detail", error.default_detail) if isinstance(error.detail, dict) else error.detail
-        return problem(error.status_code, str(detail), code=code)
-    if isinstance(error, Http404):
-        return problem(404, "There is nothing at this address.")
-    if isinstance(error, PermissionDenied):
-        return problem(403, "You do not have permission to perform this action.")
-    if isinstance(error, RequestDataTooBig):
-        return problem(413, "The body is larger than this service accepts.")
-    if isinstance(error, SuspiciousOperation):
-        return problem(400, "The request is not one this service answers.", code="bad_request")
-    if isinstance(error, IntegrityError):
-        violated = violated_constraint(error)
-        if violated:
-            return problem(400, "Some values are not valid.", errors={violated[0]: [violated[1]]})
-        return problem(409, "Other data depends on this, or it was changed at the same time. Read it again and retry.")
-    if isinstance(error, DataError):
-        return problem(400, "A value is outside what can be stored.")
-    if isinstance(error, (OperationalError, InterfaceError)):
-        return problem(503, "The database does not answer at the moment. Try again shortly.")
     return problem(500, "Something went wrong on our side. Quote the request id when you report it.")
+
+
+@describe.register
+def _(error: DomainError) -> dict[str, Any]:
+    return problem(STATUSES[type(error)], error.detail, code=error.code, **error.extra)
+
+
+@describe.register
+def _(error: InvalidError) -> dict[str, Any]:
+    return problem(400, error.detail, code=error.code, errors=error.errors)
+
+
+@describe.register
+def _(error: exceptions.APIException) -> dict[str, Any]:
+    detail = error.detail.get("detail", error.default_detail) if isinstance(error.detail, dict) else error.detail
+    return problem(error.status_code, str(detail))
+
+
+@describe.register
+def _(error: exceptions.ParseError) -> dict[str, Any]:
+    return problem(400, str(error.detail), code="malformed")
+
+
+@describe.register
+def _(error: exceptions.ValidationError) -> dict[str, Any]:
+    errors = _flatten(error.detail)
+    if not isinstance(errors, dict):
+        errors = {api_settings.NON_FIELD_ERRORS_KEY: errors}
+    return problem(400, "Some values are not valid.", errors=errors)
+
+
+@describe.register
+def _(error: Http404) -> dict[str, Any]:
+    return problem(404, "There is nothing at this address.")
+
+
+@describe.register
+def _(error: PermissionDenied) -> dict[str, Any]:
+    return problem(403, "You do not have permission to perform this action.")
+
+
+@describe.register
+def _(error: SuspiciousOperation) -> dict[str, Any]:
+    return problem(400, "The request is not one this service answers.", code="bad_request")
+
+
+@describe.register
+def _(error: RequestDataTooBig) -> dict[str, Any]:
+    return problem(413, "The body is larger than this service accepts.")
+
+
+@describe.register
+def _(error: IntegrityError) -> dict[str, Any]:
+    violated = violated_constraint(error)
+    if violated:
+        return problem(400, "Some values are not valid.", errors={violated[0]: [violated[1]]})
+    return problem(409, "Other data depends on this, or it was changed at the same time. Read it again and retry.")
+
+
+@describe.register
+def _(error: DataError) -> dict[str, Any]:
+    return problem(400, "A value is outside what can be stored.")
+
+
+@describe.register(OperationalError)
+@describe.register(InterfaceError)
+def _(error: Exception) -> dict[str, Any]:
+    return problem(503, "The database does not answer at the moment. Try again shortly.")
 
 
 def handle_exception(error: Exception, context: Mapping[str, Any]) -> Response:

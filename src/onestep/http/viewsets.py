@@ -25,7 +25,7 @@ from onestep.http.problems import lost_row
 
 
 class ResourceViewSet(GenericViewSet[Any]):
-    """A resource: its rows by `queryset`, what is written by `serializer_class`, what is read by `document_serializer`."""
+    """A resource: rows by `queryset`, what is written by `serializer_class`, what is read by `document_serializer`."""
 
     document_serializer: ClassVar[type[serializers.Serializer[Any]]]
     filter_backends = (FilterBackend,)
@@ -37,7 +37,7 @@ class ResourceViewSet(GenericViewSet[Any]):
     @property
     def resource(self) -> type[models.Model]:
         """The model of the rows."""
-        return self.queryset.model  # type: ignore[union-attr]
+        return self.get_queryset().model
 
     def read(self, pk: Any) -> str:
         """Return the row's document. Raises NotFound where there is none."""
