@@ -132,9 +132,9 @@ class DestroyMixin(ResourceViewSet):
     def destroy(self, request: Request, pk: str) -> Response:
         """Delete a row."""
         with transaction.atomic():
-            self.delete(request, self.lock(request, pk))
+            self.delete_row(request, self.lock(request, pk))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
-    def delete(self, request: Request, row: models.Model) -> None:
+    def delete_row(self, request: Request, row: models.Model) -> None:
         """Call the service; a view with parameters of its own overrides this."""
         type(self).delete_service(row)
