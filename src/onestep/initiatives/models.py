@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Any, ClassVar, Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Func, Q, Value
-from django.db.models.functions import Coalesce
+from django.db.models import F, Q
 
+from onestep.dates import END_KEY, CurrentDate
 from onestep.groups.models import Campus, Group, KnowledgeArea
 from onestep.people.models import Person
 from onestep.search import search_index, search_key, sort_key
-
-# What an open end is ordered as: later than every date that is one.
-END_KEY = Coalesce("end_date", Value(date.max, output_field=models.DateField()))
-
-
-class CurrentDate(Func):
-    """Today, as the database has it (sessions are in UTC): what a document's status is derived from too."""
-
-    template = "CURRENT_DATE"
-    output_field = models.DateField()
-    arity = 0
 
 
 class Status(models.TextChoices):
