@@ -283,7 +283,8 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "onestep.operations.health.HealthMiddleware",  # first: a probe needs neither host nor session
     "django_structlog.middlewares.RequestMiddleware",
-    "onestep.http.problems.ProblemMiddleware",
+    "onestep.http.security_headers.SecurityHeadersMiddleware",
+    "onestep.http.failures.FailureMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "corsheaders.middleware.CorsMiddleware",
@@ -324,12 +325,12 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
-LOGIN_URL = "admin:login"
+LOGIN_URL = "login"
 AXES_FAILURE_LIMIT = env.integer("LOGIN_ATTEMPT_LIMIT", 5, least=1, most=1000)
 AXES_COOLOFF_TIME = timedelta(minutes=env.integer("LOGIN_LOCKOUT_MINUTES", 15, least=1, most=1440))
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_VERBOSE = False
-AXES_HTTP_RESPONSE_CODE = 429
+AXES_LOCKOUT_CALLABLE = "onestep.http.failures.too_many_attempts"
 AXES_RESET_ON_SUCCESS = True
 AXES_CLIENT_IP_CALLABLE = "onestep.http.client_address.client_address"
 SIMPLE_JWT = {
@@ -382,6 +383,7 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_HTTPONLY = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+CSRF_FAILURE_VIEW = "onestep.http.failures.csrf_failure"
 # W005 and W021 ask for HSTS on every subdomain and in the browsers' preload list: what runs on an organisation's other
 # names is not for this service to decide.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]

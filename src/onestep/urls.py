@@ -3,26 +3,36 @@
 from __future__ import annotations
 
 from django.contrib import admin
+from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import include, path, re_path
-from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerView
-from rest_framework.routers import SimpleRouter
+from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerSplitView
 
+from onestep.home import favicon, home
 from onestep.http.problems import NotFoundView
+from onestep.http.routers import Router
+from onestep.http.security_headers import content_security_policy
 from onestep.people.views import PersonViewSet
 
-handler400 = "onestep.http.problems.bad_request"
-handler403 = "onestep.http.problems.permission_denied"
-handler404 = "onestep.http.problems.page_not_found"
-handler500 = "onestep.http.problems.server_error"
+handler400 = "onestep.http.failures.bad_request"
+handler403 = "onestep.http.failures.permission_denied"
+handler404 = "onestep.http.failures.page_not_found"
+handler500 = "onestep.http.failures.server_error"
 
-router = SimpleRouter()
+router = Router()
 router.register("people", PersonViewSet, basename="person")
 
+# Redoc's search runs in a worker that it makes of a blob, and its styles stand in elements that it adds to the page.
+redoc_policy = content_security_policy({"style-src": "'self' 'unsafe-inline'", "worker-src": "blob:"})
+
 urlpatterns = [
+    path("", home, name="home"),
     path("api/v1/", include(router.urls)),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
-    path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
-    path("api/redoc/", SpectacularRedocView.as_view(url_name="schema"), name="redoc"),
+    path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
+    path("api/redoc/", redoc_policy(SpectacularRedocView.as_view(url_name="schema")), name="redoc"),
     re_path(r"^api/", NotFoundView.as_view()),
+    path("login/", LoginView.as_view(template_name="login.html", next_page="api-root"), name="login"),
+    path("logout/", LogoutView.as_view(next_page="home"), name="logout"),
     path("admin/", admin.site.urls),
+    path("favicon.ico", favicon),
 ]

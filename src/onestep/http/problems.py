@@ -6,7 +6,7 @@ under `errors`. `docs/errors.md` explains each id. Nothing of the code, the data
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import singledispatch
 from http import HTTPStatus
 from typing import Any
@@ -16,9 +16,7 @@ import structlog
 from django.apps import apps
 from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.db import DataError, IntegrityError, InterfaceError, OperationalError, models, transaction
-from django.http import Http404, HttpRequest, HttpResponse
-from django.http.response import HttpResponseBase
-from django.shortcuts import render
+from django.http import Http404, HttpResponse
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
@@ -193,62 +191,6 @@ def handle_exception(error: Exception, context: Mapping[str, Any]) -> Response:
     if connection.in_atomic_block:
         connection.set_rollback(True)
     return Response(body, status=body["status"], headers=headers, content_type=CONTENT_TYPE)
-
-
-class ProblemMiddleware:
-    """Gives failures outside API views their form: a problem document under `/api/`, a page elsewhere."""
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Pass the request on; replace an HTML error under `/api/` by the problem document of its status."""
-        response = self.get_response(request)
-        if (
-            response.status_code >= HTTPStatus.BAD_REQUEST
-            and request.path_info.startswith("/api/")
-            and response.headers.get("Content-Type", "").startswith("text/html")
-            and not getattr(response, "accepted_renderer", None)
-        ):
-            detail = {403: "The CSRF check failed.", 400: "The request is not one this service answers."}
-            return problem_response(
-                response.status_code, detail.get(response.status_code, HTTPStatus(response.status_code).phrase)
-            )
-        return response
-
-    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        """Answer 503 where the database is gone, on pages and in the admin too; leave the rest to Django."""
-        if isinstance(error, (OperationalError, InterfaceError)):
-            logger.warning("database_unavailable", error=type(error).__name__)
-            return unavailable(request)
-        return None
-
-
-def unavailable(request: HttpRequest) -> HttpResponse:
-    """Return the 503 of a request that the database cannot answer."""
-    detail = "The database does not answer at the moment. Try again shortly."
-    if request.path_info.startswith("/api/"):
-        return problem_response(503, detail)
-    response = render(None, "error.html", {"title": "Not available", "detail": detail}, status=503)
-    response["Retry-After"] = str(RETRY_AFTER_SECONDS)
-    return response
-
-
-def error_page(status: int, title: str, detail: str) -> Callable[..., HttpResponse]:
-    """Return a handler for `handler400` and its like: a problem under `/api/`, else a plain page."""
-
-    def handler(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-        if request.path_info.startswith("/api/"):
-            return problem_response(status, detail)
-        return render(None, "error.html", {"title": title, "detail": detail}, status=status)
-
-    return handler
-
-
-bad_request = error_page(400, "Bad request", "The request is not one this service answers.")
-permission_denied = error_page(403, "Not allowed", "You do not have permission to see this page.")
-page_not_found = error_page(404, "Not found", "There is nothing at this address.")
-server_error = error_page(500, "Error", "Something went wrong on our side.")
 
 
 class NotFoundView(APIView):
