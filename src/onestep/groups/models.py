@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import date
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
+from django.contrib.postgres.constraints import ExclusionConstraint
+from django.contrib.postgres.fields import DateRangeField, RangeOperators
+from django.core.exceptions import ValidationError
 from django.db import models
-from django.db.models import F, Q
-from django.db.models.functions import Upper
+from django.db.models import F, Func, Q, Value
+from django.utils import timezone
 
+from onestep.dates import END_KEY, CurrentDate
 from onestep.people.models import Person
 from onestep.search import search_index, search_key, sort_key
 
@@ -17,31 +20,43 @@ class Campus(models.Model):
     """A place of the organisation. Its code is how people name it."""
 
     name = models.CharField(max_length=200)
-    code = models.SlugField(max_length=20, db_index=False)
+    code = models.SlugField(max_length=20, db_index=False, help_text="Unique whatever the case.")
     location = models.CharField(max_length=200, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
     sort_name = sort_key("name")
+    sort_code = sort_key("code")
     search_text = search_key("name", "code", "location")
 
-    constraint_fields: ClassVar[dict[str, str]] = {"campus_code_unique": "code", "campus_name_present": "name"}
+    constraint_fields: ClassVar[dict[str, str]] = {
+        "campus_code_unique": "code",
+        "campus_code_valid": "code",
+        "campus_name_present": "name",
+    }
 
     class Meta:
         verbose_name_plural = "campuses"
         ordering = ("sort_name", "id")
         constraints = [
             models.UniqueConstraint(
-                Upper("code"),
+                "sort_code",
                 name="campus_code_unique",
                 violation_error_message="A campus with this code already exists.",
             ),
             models.CheckConstraint(
-                condition=~Q(name=""), name="campus_name_present", violation_error_message="A name cannot be empty."
+                condition=Q(code__regex=r"^[-a-zA-Z0-9_]+$"),
+                name="campus_code_valid",
+                violation_error_message="A code consists of letters, digits, hyphens and underscores.",
+            ),
+            models.CheckConstraint(
+                condition=Q(name__regex=r"\S"),
+                name="campus_name_present",
+                violation_error_message="A name cannot be empty.",
             ),
         ]
         indexes = [
             models.Index("sort_name", "id", name="campus_sort_name"),
-            models.Index("code", "id", name="campus_code"),
+            models.Index("sort_code", "id", name="campus_sort_code"),
             models.Index("created_at", "id", name="campus_created_at"),
             search_index("campus_search"),
         ]
@@ -75,7 +90,7 @@ class KnowledgeArea(models.Model):
                 violation_error_message="A knowledge area with this name already exists.",
             ),
             models.CheckConstraint(
-                condition=~Q(name=""),
+                condition=Q(name__regex=r"\S"),
                 name="knowledgearea_name_present",
                 violation_error_message="A name cannot be empty.",
             ),
@@ -101,7 +116,7 @@ class Group(models.Model):
         EXTENSION = "extension"
 
     name = models.CharField(max_length=200)
-    short_name = models.CharField(max_length=40)
+    short_name = models.CharField(max_length=40, help_text="Unique on its campus, whatever case and accents.")
     kind = models.CharField(max_length=20, choices=Kind)
     url = models.URLField("URL", max_length=500, blank=True)
     campus = models.ForeignKey(Campus, models.PROTECT, related_name="groups")
@@ -116,6 +131,7 @@ class Group(models.Model):
     constraint_fields: ClassVar[dict[str, str]] = {
         "group_short_name_unique": "short_name",
         "group_name_present": "name",
+        "group_short_name_present": "short_name",
         "group_kind_known": "kind",
     }
 
@@ -129,9 +145,14 @@ class Group(models.Model):
                 violation_error_message="A group with this short name already exists on this campus.",
             ),
             models.CheckConstraint(
-                condition=~Q(name="") & ~Q(short_name=""),
+                condition=Q(name__regex=r"\S"),
                 name="group_name_present",
                 violation_error_message="A name cannot be empty.",
+            ),
+            models.CheckConstraint(
+                condition=Q(short_name__regex=r"\S"),
+                name="group_short_name_present",
+                violation_error_message="A short name cannot be empty.",
             ),
             models.CheckConstraint(
                 condition=Q(kind__in=("research", "extension")),
@@ -154,8 +175,11 @@ class Group(models.Model):
 class Membership(models.Model):
     """A person's belonging to a group."""
 
-    group = models.ForeignKey(Group, models.CASCADE, related_name="memberships")
+    # The unique constraint's index begins with the group, and serves for it.
+    group = models.ForeignKey(Group, models.CASCADE, related_name="memberships", db_index=False)
     person = models.ForeignKey(Person, models.CASCADE, related_name="memberships")
+
+    constraint_fields: ClassVar[dict[str, str]] = {"membership_unique": "person"}
 
     class Meta:
         constraints = [
@@ -171,19 +195,44 @@ class Membership(models.Model):
         return f"{self.person}, {self.group}"
 
 
+class LeadershipQuerySet(models.QuerySet[Any]):
+    """Reads of leaderships."""
+
+    def active(self) -> Self:
+        """Keep those of today."""
+        return self.filter(self._active())
+
+    def inactive(self) -> Self:
+        """Keep those that have ended or have not begun."""
+        return self.exclude(self._active())
+
+    @staticmethod
+    def _active() -> Q:
+        return Q(start_date__lte=CurrentDate()) & (Q(end_date=None) | Q(end_date__gt=CurrentDate()))
+
+
 class Leadership(models.Model):
-    """A time during which a person leads a group; without an end it is active."""
+    """A time during which a person leads a group: from the day it starts to the day it ends, if it does.
+
+    On the day of the end it is over, so that whoever ends it sees that at once, and a new one may start. Ended ones are
+    the group's history: they keep their dates, and whoever leads again has a new row.
+    """
 
     group = models.ForeignKey(Group, models.CASCADE, related_name="leaderships")
     person = models.ForeignKey(Person, models.CASCADE, related_name="leaderships")
-    start_date = models.DateField(default=date.today)
-    end_date = models.DateField(null=True, blank=True)
+    start_date = models.DateField(default=timezone.localdate)
+    end_date = models.DateField(
+        null=True, blank=True, help_text="The day it ends: from then on it is history. Empty while it goes on."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
+
+    objects = LeadershipQuerySet.as_manager()
 
     constraint_fields: ClassVar[dict[str, str]] = {
         "leadership_active_unique": "person",
         "leadership_dates_ordered": "end_date",
+        "leadership_no_overlap": "start_date",
     }
 
     class Meta:
@@ -200,12 +249,37 @@ class Leadership(models.Model):
                 name="leadership_dates_ordered",
                 violation_error_message="The end cannot be before the start.",
             ),
+            ExclusionConstraint(
+                expressions=[
+                    ("group", RangeOperators.EQUAL),
+                    ("person", RangeOperators.EQUAL),
+                    (
+                        Func(
+                            "start_date", "end_date", Value("[)"), function="daterange", output_field=DateRangeField()
+                        ),
+                        RangeOperators.OVERLAPS,
+                    ),
+                ],
+                name="leadership_no_overlap",
+                violation_error_message="This person leads the group in a part of this time already.",
+            ),
         ]
         indexes = [
             models.Index("start_date", "id", name="leadership_start_date"),
+            models.Index(END_KEY, "id", name="leadership_end_date"),
             models.Index("created_at", "id", name="leadership_created_at"),
         ]
 
     def __str__(self) -> str:
         """Return person, group and dates."""
         return f"{self.person}, {self.group}, {self.start_date} to {self.end_date or 'now'}"
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the end has come: an ended leadership keeps its dates."""
+        return self.end_date is not None and self.end_date <= timezone.localdate()
+
+    def clean(self) -> None:
+        """Raise ValidationError where the end is before the start, which the database cannot make a range of."""
+        if self.start_date and self.end_date and self.end_date < self.start_date:
+            raise ValidationError({"end_date": "The end cannot be before the start."})
