@@ -1,7 +1,7 @@
 """What a failure of the database means, in words: an id, what is wrong, what to do, and whether waiting helps.
 
-PostgreSQL gives an SQLSTATE to every error on an open connection. An error while connecting has none (libpq drops it), so
-that one is known by its text: https://www.postgresql.org/docs/15/errcodes-appendix.html
+PostgreSQL gives an SQLSTATE to every error on an open connection. An error while connecting has none (libpq drops it),
+so that one is known by its text: https://www.postgresql.org/docs/15/errcodes-appendix.html
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 class DatabaseFault:
     """One way in which the database fails.
 
-    `message` and `hint` name no host, user or database, so they may be shown to anyone. `said` is the driver's own first
-    line, which does: it is for the operator. `transient` says that the same action may succeed later, unchanged.
+    `message` and `hint` name no host, user or database, so they may be shown to anyone. `said` is the driver's own
+    first line, which does: it is for the operator. `transient` says that the same action may succeed later, unchanged.
     """
 
     id: str
@@ -50,8 +50,8 @@ WRONG_PASSWORD = DatabaseFault(
 NO_DATABASE = DatabaseFault(
     id="E023",
     message="The database server has no database of that name.",
-    hint="Correct POSTGRES_DB (DATABASE_URL), or create it: CREATE DATABASE … OWNER …. A data volume keeps the database "
-    "it was first made with.",
+    hint="Correct POSTGRES_DB (DATABASE_URL), or create it: CREATE DATABASE … OWNER …. A data volume keeps the "
+    "database it was first made with.",
 )
 NO_ROLE = DatabaseFault(
     id="E024",
@@ -61,8 +61,8 @@ NO_ROLE = DatabaseFault(
 UNKNOWN_HOST = DatabaseFault(
     id="E025",
     message="The database's host name does not resolve.",
-    hint="Correct DB_HOST (DATABASE_URL). In a container network a name resolves only while its container runs, and only "
-    "on a network that both share.",
+    hint="Correct DB_HOST (DATABASE_URL). In a container network a name resolves only while its container runs, and "
+    "only on a network that both share.",
     transient=True,
 )
 TOO_MANY_CONNECTIONS = DatabaseFault(
@@ -91,8 +91,8 @@ CONNECTION_LOST = DatabaseFault(
 NOT_ADMITTED = DatabaseFault(
     id="E030",
     message="The database server does not admit this user from this address.",
-    hint="Add a line for the user, the database and this network to the server's pg_hba.conf (hostssl where sslmode asks "
-    "for TLS), or grant CONNECT on the database.",
+    hint="Add a line for the user, the database and this network to the server's pg_hba.conf (hostssl where sslmode "
+    "asks for TLS), or grant CONNECT on the database.",
 )
 LOCKED = DatabaseFault(
     id="E031",
