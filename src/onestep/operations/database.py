@@ -157,6 +157,7 @@ TEXTS = [
     (r"too many clients|too many connections|connection slots|no more connections allowed", TOO_MANY_CONNECTIONS),
     (r"no pg_hba\.conf entry|pg_hba\.conf rejects|is not permitted to log in", NOT_ADMITTED),
     (r"permission denied for database", NOT_ADMITTED),
+    (r"SSL connection has been closed|SSL SYSCALL error", CONNECTION_LOST),
     (r"SSL|certificate|sslmode|root\.crt", TLS_REFUSED),
     (r"starting up|shutting down|recovery|not (yet )?accepting connections|server_login_retry", STARTING),
     (r"connection refused|no such file or directory", REFUSED),
@@ -181,6 +182,8 @@ def explain(error: BaseException) -> DatabaseFault:
     for length in (5, 3, 2) if state else ():
         if state[:length] in SQLSTATES:
             return replace(SQLSTATES[state[:length]], said=said)
+    if state:  # the words of such an error may quote anything, such as a row's values
+        return replace(OTHER, said=said)
     for pattern, fault in TEXTS:
         if re.search(pattern, text, re.IGNORECASE):
             return replace(fault, said=said)
