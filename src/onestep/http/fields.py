@@ -4,18 +4,64 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Model, QuerySet
+from django.db.models import Model, QuerySet, Value
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
+from rest_framework.fields import empty
+
+from onestep.search import Fold
+
+MAX_ID = 2**63 - 1
+_ID = {"type": "integer", "minimum": 1}
+
+
+@extend_schema_field(_ID)
+class RelatedIdField(serializers.IntegerField):
+    """The id of an existing row."""
+
+    def __init__(self, queryset: QuerySet[Any], **kwargs: Any) -> None:
+        self.queryset = queryset
+        super().__init__(min_value=1, max_value=MAX_ID, **kwargs)
+
+    def run_validation(self, data: Any = empty) -> Any:
+        """Return the row. The bounds are checked on its id, before."""
+        pk = super().run_validation(data)
+        return pk if pk is None else self.find(pk=pk, shown=f"id {pk}")
+
+    def find(self, *, shown: str, **condition: Any) -> Model:
+        """Return the one row of the condition, or raise ValidationError that says what was looked for."""
+        row: Model | None = self.queryset.filter(**condition).first()
+        if row is None:
+            raise serializers.ValidationError([f"There is none with the {shown}."])
+        return row
 
 
 @extend_schema_field(
-    {"type": "array", "items": {"type": "integer", "minimum": 1}, "uniqueItems": True, "maxItems": 500}
+    {"oneOf": [_ID, {"type": "string", "minLength": 1}], "description": "The id (a number) or the code (a text)."}
 )
+class RelatedIdOrCodeField(RelatedIdField):
+    """The id of an existing row as a number, or its code as a text, whatever the code's case.
+
+    `code_key` is the model's column with the folded code (`onestep.search.sort_key`).
+    """
+
+    def __init__(self, queryset: QuerySet[Any], *, code_key: str = "sort_code", **kwargs: Any) -> None:
+        self.code_key = code_key
+        super().__init__(queryset, **kwargs)
+
+    def run_validation(self, data: Any = empty) -> Any:
+        """Return the row."""
+        if not isinstance(data, str):
+            return super().run_validation(data)
+        code = serializers.CharField(max_length=100).run_validation(data)
+        return self.find(**{self.code_key: Fold(Value(code))}, shown=f"code {code}")
+
+
+@extend_schema_field({"type": "array", "items": _ID, "uniqueItems": True, "maxItems": 500})
 class RelatedIdsField(serializers.ListField):
     """A list of ids of existing rows, looked up in one query (the framework's own takes one per id)."""
 
-    child = serializers.IntegerField(min_value=1, max_value=2**63 - 1)
+    child = serializers.IntegerField(min_value=1, max_value=MAX_ID)
 
     def __init__(self, queryset: QuerySet[Any], **kwargs: Any) -> None:
         self.queryset = queryset

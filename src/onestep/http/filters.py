@@ -7,12 +7,15 @@ from typing import Any
 import django_filters
 from django.apps import apps
 from django.db.models import QuerySet, Value
+from django_filters.constants import EMPTY_VALUES
 from django_filters.rest_framework import DjangoFilterBackend
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
 from rest_framework.request import Request
 
 from onestep.errors import InvalidError
 from onestep.http import pagination
-from onestep.search import search
+from onestep.search import Fold, search
 
 
 class ListFilterSet(django_filters.FilterSet):
@@ -32,12 +35,60 @@ class ListFilterSet(django_filters.FilterSet):
 class RelationFilter(django_filters.NumberFilter):
     """Keeps the rows that are related to the row with this id. An id that is nobody's is an error."""
 
+    noun = "id"
+
     def __init__(self, *args: Any, related: str, **kwargs: Any) -> None:
         self.related = related
         kwargs.setdefault("min_value", 1)
         kwargs.setdefault("max_value", 2**63 - 1)
         kwargs.setdefault("decimal_places", 0)
         super().__init__(*args, **kwargs)
+
+    def find(self, value: Any) -> Any:
+        """Return the row of the value, or none."""
+        return apps.get_model(self.related)._default_manager.filter(pk=value)
+
+
+class FoldedFilter(django_filters.CharFilter):
+    """Compares with a folded column (`onestep.search.sort_key`): case and accents do not matter."""
+
+    def filter(self, qs: QuerySet[Any], value: str) -> QuerySet[Any]:
+        """Keep the rows."""
+        return qs.filter(**{f"{self.field_name}__{self.lookup_expr}": Fold(Value(value))}) if value else qs
+
+
+class RelatedCodeFilter(FoldedFilter):
+    """Keeps the rows that are related to the row with this code, whatever its case; that it is nobody's is an error.
+
+    The related model has its folded code in `sort_code`.
+    """
+
+    noun = "code"
+
+    def __init__(self, *args: Any, related: str, **kwargs: Any) -> None:
+        self.related = related
+        super().__init__(*args, **kwargs)
+
+    def find(self, value: str) -> Any:
+        """Return the row of the value, or none."""
+        return apps.get_model(self.related)._default_manager.filter(sort_code=Fold(Value(value)))
+
+
+class DateFilter(django_filters.DateFilter):
+    """Compares with a date in the form YYYY-MM-DD; Django's own takes other forms too, and guesses."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("input_formats", ["%Y-%m-%d"])
+        super().__init__(*args, **kwargs)
+
+
+@extend_schema_field(OpenApiTypes.BOOL)
+class SwitchFilter(django_filters.TypedChoiceFilter):
+    """True or false; the framework's own takes anything else for no filter at all."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        choices = [("true", "true"), ("false", "false")]
+        super().__init__(*args, choices=choices, coerce=lambda value: value == "true", **kwargs)
 
 
 class FilterBackend(DjangoFilterBackend):
@@ -53,6 +104,7 @@ class FilterBackend(DjangoFilterBackend):
         params = request.query_params
         known = view.filterset_class.base_filters
         errors = {name: ["There is no such filter."] for name in sorted(set(params) - self.reserved - set(known))}
+        errors |= {name: ["Give it a value, or leave it out."] for name in params if not params[name].strip()}
         errors |= {name: ["Give it once."] for name in params if len(params.getlist(name)) > 1}
         if errors:
             raise InvalidError(errors)
@@ -67,18 +119,20 @@ class FilterBackend(DjangoFilterBackend):
 
 def check_related(filterset: django_filters.FilterSet) -> None:
     """Raise InvalidError where a filter names a related row that is not there. Takes one query at the most."""
+    values = filterset.form.cleaned_data
     given = {
-        name: (found.related, filterset.form.cleaned_data[name])
+        name: found
         for name, found in filterset.filters.items()
-        if isinstance(found, RelationFilter) and filterset.form.cleaned_data.get(name) is not None
+        if isinstance(found, RelationFilter | RelatedCodeFilter) and values.get(name) not in EMPTY_VALUES
     }
     if not given:
         return
-    queries = [
-        apps.get_model(related).objects.filter(pk=value).order_by().values_list(Value(name))
-        for name, (related, value) in given.items()
-    ]
-    found = {row[0] for row in (queries[0].union(*queries[1:], all=True) if queries[1:] else queries[0])}
-    errors = {name: [f"There is none with the id {value}."] for name, (_, value) in given.items() if name not in found}
+    queries = [found.find(values[name]).order_by().values_list(Value(name), flat=True) for name, found in given.items()]
+    there = set(queries[0].union(*queries[1:], all=True) if queries[1:] else queries[0])
+    errors = {
+        name: [f"There is none with the {found.noun} {values[name]}."]
+        for name, found in given.items()
+        if name not in there
+    }
     if errors:
         raise InvalidError(errors)
