@@ -75,9 +75,11 @@ MEDIA_URL = "/media/"
 MEDIA_ROOT = Path(env.text("MEDIA_ROOT", "/app/media"))
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "onestep.operations.static_files.StaticFilesStorage"},
 }
 WHITENOISE_KEEP_ONLY_HASHED_FILES = True
+# Source maps, which the image leaves out, and what is compressed by its format.
+WHITENOISE_SKIP_COMPRESS_EXTENSIONS = ["gif", "jpg", "map", "png", "webp", "woff", "woff2"]
 ATTACHMENT_MAX_BYTES = env.integer("ATTACHMENT_MAX_MEGABYTES", 25, least=1, most=1024) * 1024 * 1024
 FILE_UPLOAD_PERMISSIONS = 0o640
 
