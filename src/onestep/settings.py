@@ -6,6 +6,7 @@ Every value is typed. All problems are raised together as one `ImproperlyConfigu
 
 from __future__ import annotations
 
+import logging
 import os
 from datetime import timedelta
 from pathlib import Path
@@ -22,7 +23,6 @@ from onestep.environment import (
 )
 
 BASE_DIR = Path(__file__).resolve().parent
-
 
 env = Environment(os.environ)
 
@@ -44,10 +44,13 @@ DB_CONNECT_TIMEOUT = env.integer("DB_CONNECT_TIMEOUT", 3, least=1, most=60)  # s
 DB_STATEMENT_TIMEOUT = env.integer("DB_STATEMENT_TIMEOUT", 10, least=1, most=3600)  # seconds
 DB_LOCK_TIMEOUT = env.integer("DB_LOCK_TIMEOUT", 5, least=1, most=3600)  # seconds
 DB_WAIT_TIMEOUT = env.integer("DB_WAIT_TIMEOUT", 60, least=1, most=3600)  # seconds; `onestep wait_for_database`
+MIGRATE_WAIT_TIMEOUT = env.integer("MIGRATE_WAIT_TIMEOUT", 600, least=0, most=86400)  # seconds, for another runner
+MIGRATE_LOCK_TIMEOUT = env.integer("MIGRATE_LOCK_TIMEOUT", 5, least=1, most=3600)  # seconds, for a lock on a table
+MIGRATE_ATTEMPTS = env.integer("MIGRATE_ATTEMPTS", 8, least=1, most=100)  # where a failure may be gone the next time
 DATABASES = {
     "default": {
         **_address,
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "onestep.operations.postgresql",
         "CONN_MAX_AGE": env.integer("DB_CONN_MAX_AGE", 600, least=0, most=86400),  # seconds
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
@@ -221,12 +224,18 @@ SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 BIND = env.address("BIND", "0.0.0.0:8000")
 WEB_WORKERS = env.integer("WEB_WORKERS", 2, least=1, most=64)
 WEB_THREADS = env.integer("WEB_THREADS", 4, least=1, most=64)
+# How long a connection without a request stays open: longer than a balancer in front keeps its own idle ones.
+KEEPALIVE_SECONDS = env.integer("KEEPALIVE_SECONDS", 5, least=0, most=300)
 DRAIN_SECONDS = env.integer("DRAIN_SECONDS", 3, least=0, most=300)
 GRACEFUL_TIMEOUT = env.integer("GRACEFUL_TIMEOUT", 20, least=1, most=600)  # seconds
 
 # --- Logs -------------------------------------------------------------------------------------------------------------
 LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"])
 LOG_DIR = env.text("LOG_DIR")  # where it is set, the lines go to a rotating file in it as well
+# One line for each request, when it has finished; who and from where come from onestep.operations.logs.
+DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL = logging.DEBUG
+DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False  # it would believe any X-Forwarded-For
+DJANGO_STRUCTLOG_USER_ID_FIELD = None  # it would read the session from the database for the log's sake
 DJANGO_STRUCTLOG_COMMAND_LOGGING_ENABLED = False
 _shared_processors: list[Any] = [
     structlog.contextvars.merge_contextvars,
@@ -260,15 +269,18 @@ LOGGING: dict[str, Any] = {
     },
     "handlers": {"stdout": {"class": "logging.StreamHandler", "stream": "ext://sys.stdout", "formatter": "json"}},
     "root": {"handlers": ["stdout"], "level": LOG_LEVEL},
-    "loggers": {"django.server": {"handlers": [], "propagate": False}},
+    "loggers": {
+        # What these say of a request stands in its own line already.
+        "django.request": {"level": "CRITICAL"},
+        "django.server": {"propagate": False},
+    },
 }
 if LOG_DIR:
     LOGGING["handlers"]["file"] = {
-        "class": "logging.handlers.RotatingFileHandler",
+        "class": "onestep.operations.logs.SharedRotatingFileHandler",
         "filename": str(Path(LOG_DIR) / "onestep.json.log"),
         "maxBytes": 10 * 1024 * 1024,
         "backupCount": 5,
-        "delay": True,
         "formatter": "json",
     }
     LOGGING["root"]["handlers"].append("file")
