@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rest_framework.permissions import AllowAny
 from rest_framework.routers import APIRootView, DefaultRouter
 
 
@@ -9,6 +10,7 @@ class ApiRootView(APIRootView):
     """The resources of the API. The reference is at [/api/docs/](/api/docs/)."""
 
     name = "OneStep API"
+    permission_classes = (AllowAny,)
 
 
 class Router(DefaultRouter):
