@@ -1,8 +1,8 @@
 """Documents: what the API reads. Each resource has a PostgreSQL view with one JSON text per row.
 
 A document model is unmanaged and one-to-one with its resource's table. Its SQL stands once, in `view_sql`, and is put
-into the database by `install_views` at the end of every `migrate`, not by a migration: a view holds no data, follows the
-code, and is replaced in place (docs/adr/0003).
+into the database by `install_views` at the end of every `migrate`, not by a migration: a view holds no data, follows
+the code, and is replaced in place (docs/adr/0003).
 """
 
 from __future__ import annotations

@@ -13,4 +13,5 @@ def backoff(attempt: int) -> float:
 
     They double each time up to a bound; a random part keeps those who failed together from trying again together.
     """
-    return min(MOST_SECONDS, FIRST_SECONDS * 2 ** (attempt - 1)) * random.uniform(0.5, 1)  # noqa: S311  (not a secret)
+    seconds = min(MOST_SECONDS, FIRST_SECONDS * 2.0 ** (attempt - 1))
+    return seconds * random.uniform(0.5, 1)  # noqa: S311  (not a secret)
