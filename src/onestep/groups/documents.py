@@ -177,7 +177,7 @@ class GroupSerializer(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     name = serializers.CharField()
     short_name = serializers.CharField()
-    kind = serializers.ChoiceField(["research", "extension"])
+    kind = serializers.ChoiceField(Group.Kind.choices)
     url = serializers.CharField(help_text="Empty where there is none.")
     campus = CampusReferenceSerializer()
     knowledge_areas = KnowledgeAreaReferenceSerializer(many=True)
