@@ -7,6 +7,7 @@ from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerSplitView
 
+from onestep.groups.views import CampusViewSet, GroupViewSet, KnowledgeAreaViewSet, LeadershipViewSet
 from onestep.home import favicon, home
 from onestep.http.problems import NotFoundView
 from onestep.http.routers import Router
@@ -20,6 +21,10 @@ handler500 = "onestep.http.failures.server_error"
 
 router = Router()
 router.register("people", PersonViewSet, basename="person")
+router.register("campuses", CampusViewSet, basename="campus")
+router.register("knowledge-areas", KnowledgeAreaViewSet, basename="knowledge-area")
+router.register("groups", GroupViewSet, basename="group")
+router.register("leaderships", LeadershipViewSet, basename="leadership")
 
 # Redoc's search runs in a worker that it makes of a blob, and its styles stand in elements that it adds to the page.
 redoc_policy = content_security_policy({"style-src": "'self' 'unsafe-inline'", "worker-src": "blob:"})
