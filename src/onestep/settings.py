@@ -270,9 +270,10 @@ LOGGING: dict[str, Any] = {
     "handlers": {"stdout": {"class": "logging.StreamHandler", "stream": "ext://sys.stdout", "formatter": "json"}},
     "root": {"handlers": ["stdout"], "level": LOG_LEVEL},
     "loggers": {
+        "django": {},  # takes away the handlers that Django gives it
         # What these say of a request stands in its own line already.
         "django.request": {"level": "CRITICAL"},
-        "django.server": {"propagate": False},
+        "django.server": {"level": "CRITICAL"},
     },
 }
 if LOG_DIR:

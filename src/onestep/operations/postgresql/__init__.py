@@ -1,0 +1,1 @@
+"""Django's PostgreSQL backend with OneStep's time limits."""

@@ -1,0 +1,36 @@
+"""The backend, in the module where Django looks for it (DATABASES' ENGINE)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.db.backends.postgresql import base
+
+from onestep.operations.time_limits import DatabaseSilentError, outage, within
+
+
+class DatabaseWrapper(base.DatabaseWrapper):
+    """A connection that finds out within DB_CONNECT_TIMEOUT that the database does not answer, and remembers it."""
+
+    def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+        """Connect; raise DatabaseSilentError where the database does not answer, at once where that is known."""
+        if not outage.may_ask():
+            raise DatabaseSilentError("the database does not answer, and was asked a moment ago")
+        try:
+            with within(settings.DB_CONNECT_TIMEOUT):
+                connection = super().get_new_connection(conn_params)
+        except DatabaseSilentError:
+            raise
+        except BaseException:
+            outage.end()
+            raise
+        outage.end()
+        return connection
+
+    def is_usable(self) -> bool:
+        """Return whether a connection that was kept from an earlier request still works."""
+        if outage.known:
+            return False
+        with within(settings.DB_CONNECT_TIMEOUT):
+            return super().is_usable()

@@ -1,0 +1,158 @@
+"""Time limits for the database that hold when it says nothing at all.
+
+A server that is paused, or a network that swallows packets, answers neither `statement_timeout` nor, while its kernel
+still acknowledges what arrives, a TCP time-out: psycopg2 would wait for ever inside libpq. With a wait callback
+psycopg2 hands the waiting to Python, which gives up in time, for about 10 microseconds more for each statement:
+https://www.psycopg.org/docs/advanced.html#support-for-coroutine-libraries
+
+Only processes that serve requests install the callback: a command may take as long as it needs.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg2
+from django.conf import settings
+from psycopg2 import extensions
+
+# What a statement gets beyond the server's own statement_timeout, so that a server that is alive has the first word.
+MARGIN_SECONDS = 2.0
+# After so long without an answer the server is asked whether it is there at all.
+PROBE_AFTER_SECONDS = 2.0
+PROBE_SECONDS = 1.0
+# For so long after it has not answered, the database is not asked again, so that requests do not queue behind it.
+OUTAGE_SECONDS = 1.0
+
+# "Do you speak TLS?", which a server answers with one byte before it asks who is there:
+# https://www.postgresql.org/docs/15/protocol-message-formats.html (SSLRequest)
+SSL_REQUEST = (8).to_bytes(4, "big") + (80877103).to_bytes(4, "big")
+
+
+class DatabaseSilentError(psycopg2.OperationalError):
+    """The database server has not answered in time."""
+
+
+class _Deadlines(threading.local):
+    """What `within` has set for the statements of this thread, in the clock of `time.monotonic`."""
+
+    end: float | None = None
+
+
+_deadlines = _Deadlines()
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """Give all that this thread asks of the database in the block `seconds` together, else DatabaseSilentError."""
+    before = _deadlines.end
+    end = time.monotonic() + seconds
+    _deadlines.end = end if before is None else min(before, end)
+    try:
+        yield
+    finally:
+        _deadlines.end = before
+
+
+def wait(connection: extensions.connection) -> None:
+    """Wait until the connection has its answer: psycopg2's wait callback.
+
+    Raises DatabaseSilentError when the time is over; psycopg2 then closes the connection.
+    """
+    start = time.monotonic()
+    end = _deadlines.end
+    if end is None:
+        end = start + settings.DB_STATEMENT_TIMEOUT + MARGIN_SECONDS
+    while True:
+        state = connection.poll()
+        if state == extensions.POLL_OK:
+            return
+        poller = select.poll()  # unlike select.select it takes file descriptors above 1023
+        poller.register(connection.fileno(), select.POLLIN if state == extensions.POLL_READ else select.POLLOUT)
+        while True:
+            left = max(0.0, end - time.monotonic())
+            if poller.poll(min(left, PROBE_AFTER_SECONDS) * 1000):
+                break
+            if left <= PROBE_AFTER_SECONDS or not answers(connection.info.host, connection.info.port):
+                outage.begin()
+                raise DatabaseSilentError(
+                    f"the database does not answer: gave up after {time.monotonic() - start:.1f} s"
+                )
+
+
+def answers(host: str, port: int) -> bool:
+    """Return whether a PostgreSQL server (or pooler) says anything at this address within PROBE_SECONDS."""
+    try:
+        if host.startswith("/"):
+            client = socket.socket(socket.AF_UNIX)
+            client.settimeout(PROBE_SECONDS)
+            client.connect(f"{host}/.s.PGSQL.{port}")
+        else:
+            client = socket.create_connection((host, port), timeout=PROBE_SECONDS)
+        with client:
+            client.sendall(SSL_REQUEST)
+            return client.recv(1) != b""
+    except OSError:
+        return False
+
+
+def install() -> None:
+    """Put the time limits in force in this process."""
+    extensions.set_wait_callback(wait)
+
+
+@contextmanager
+def without_time_limits() -> Iterator[None]:
+    """Lift the time limits in this process, all threads included. COPY needs that: psycopg2 refuses it otherwise."""
+    callback = extensions.get_wait_callback()
+    extensions.set_wait_callback(None)
+    try:
+        yield
+    finally:
+        extensions.set_wait_callback(callback)
+
+
+class Outage:
+    """What this process knows of a database that does not answer.
+
+    Without it each request would find out by itself, in seconds of waiting, until all threads were waiting. While the
+    outage lasts, one caller at a time finds out whether it is over, and the others are refused at once.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._ask_again: float | None = None  # None: no outage
+
+    @property
+    def known(self) -> bool:
+        """Whether the database did not answer when it was last asked."""
+        return self._ask_again is not None
+
+    def begin(self) -> None:
+        """Note that the database has not answered."""
+        with self._lock:
+            self._ask_again = time.monotonic() + OUTAGE_SECONDS
+
+    def end(self) -> None:
+        """Note that the database has answered, be it with a refusal."""
+        with self._lock:
+            self._ask_again = None
+
+    def may_ask(self) -> bool:
+        """Return whether this caller may connect. During an outage it calls `begin` or `end` with what came of it."""
+        with self._lock:
+            if self._ask_again is None:
+                return True
+            now = time.monotonic()
+            if now < self._ask_again:
+                return False
+            self._ask_again = now + settings.DB_CONNECT_TIMEOUT + OUTAGE_SECONDS
+            return True
+
+
+outage = Outage()
