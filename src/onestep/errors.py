@@ -38,6 +38,12 @@ class InvalidError(DomainError):
         self.errors = {field: list(messages) for field, messages in errors.items()}
 
 
+class CredentialsError(DomainError):
+    """The name and password, or the token, that were given are not valid."""
+
+    code = "invalid_credentials"
+
+
 class ConflictError(DomainError):
     """The request is sound, and the present state of the data does not allow it."""
 

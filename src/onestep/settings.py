@@ -6,6 +6,7 @@ Every value is typed. All problems are raised together as one `ImproperlyConfigu
 
 from __future__ import annotations
 
+import hmac
 import logging
 import os
 from datetime import timedelta
@@ -161,24 +162,32 @@ LOGIN_URL = "login"
 AXES_FAILURE_LIMIT = env.integer("LOGIN_ATTEMPT_LIMIT", 5, least=1, most=1000)
 AXES_COOLOFF_TIME = timedelta(minutes=env.integer("LOGIN_LOCKOUT_MINUTES", 15, least=1, most=1440))
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
-AXES_VERBOSE = False
-AXES_LOCKOUT_CALLABLE = "onestep.http.failures.too_many_attempts"
+AXES_HANDLER = "onestep.accounts.attempts.AttemptHandler"
+AXES_LOCKOUT_CALLABLE = "onestep.accounts.attempts.refuse"
+AXES_CLIENT_IP_CALLABLE = "onestep.accounts.attempts.counted_address"
 AXES_RESET_ON_SUCCESS = True
-AXES_CLIENT_IP_CALLABLE = "onestep.http.client_address.client_address"
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # who keeps trying does not wait longer
+AXES_DISABLE_ACCESS_LOG = True  # the handler keeps its own, without making a session for a token
+AXES_ENABLE_ADMIN = False  # `accounts.admin` shows less
+AXES_SENSITIVE_PARAMETERS = ["username", "ip_address", "csrfmiddlewaretoken"]  # what forms hold is stored without them
+AXES_VERBOSE = False
+# Tokens are signed with a key of their own, derived so that it has full length whatever the secret's. Those signed with
+# a fallback are taken too.
+TOKEN_KEYS = [
+    hmac.digest(key.encode(), b"onestep.tokens", "sha256").hex() for key in [SECRET_KEY, *SECRET_KEY_FALLBACKS]
+]
 SIMPLE_JWT = {
+    "SIGNING_KEY": TOKEN_KEYS[0],
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=env.integer("ACCESS_TOKEN_MINUTES", 15, least=1, most=1440)),
     "REFRESH_TOKEN_LIFETIME": timedelta(days=env.integer("REFRESH_TOKEN_DAYS", 7, least=1, most=365)),
-    "ROTATE_REFRESH_TOKENS": True,
-    "BLACKLIST_AFTER_ROTATION": True,
     "CHECK_REVOKE_TOKEN": True,  # a changed password ends the tokens made with the old one
-    "UPDATE_LAST_LOGIN": True,
     "ISSUER": "onestep",
 }
 
 # --- The API ----------------------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "rest_framework_simplejwt.authentication.JWTAuthentication",
+        "onestep.accounts.authentication.TokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["onestep.http.permissions.ModelPermissions"],
@@ -274,6 +283,8 @@ LOGGING: dict[str, Any] = {
         # What these say of a request stands in its own line already.
         "django.request": {"level": "CRITICAL"},
         "django.server": {"level": "CRITICAL"},
+        "django.db.backends": {"level": "INFO"},  # below that it shows values: hashes of passwords, keys of sessions
+        "axes": {"level": "ERROR"},  # `accounts.attempts` says the same in one line
     },
 }
 if LOG_DIR:

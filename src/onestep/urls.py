@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerSplitView
 
+from onestep.accounts.views import LogOutView, MeView, ObtainTokensView, RotateTokensView, VerifyTokenView
 from onestep.groups.views import CampusViewSet, GroupViewSet, KnowledgeAreaViewSet, LeadershipViewSet
 from onestep.home import favicon, home
 from onestep.http.problems import NotFoundView
 from onestep.http.routers import Router
 from onestep.http.security_headers import content_security_policy
+from onestep.initiatives.attachment_views import AttachmentViewSet, MediaView
 from onestep.people.views import PersonViewSet
 
 handler400 = "onestep.http.failures.bad_request"
@@ -25,6 +28,7 @@ router.register("campuses", CampusViewSet, basename="campus")
 router.register("knowledge-areas", KnowledgeAreaViewSet, basename="knowledge-area")
 router.register("groups", GroupViewSet, basename="group")
 router.register("leaderships", LeadershipViewSet, basename="leadership")
+router.register("attachments", AttachmentViewSet, basename="attachment")
 
 # Redoc's search runs in a worker that it makes of a blob, and its styles stand in elements that it adds to the page.
 redoc_policy = content_security_policy({"style-src": "'self' 'unsafe-inline'", "worker-src": "blob:"})
@@ -32,12 +36,18 @@ redoc_policy = content_security_policy({"style-src": "'self' 'unsafe-inline'", "
 urlpatterns = [
     path("", home, name="home"),
     path("api/v1/", include(router.urls)),
+    path("api/v1/auth/token/", ObtainTokensView.as_view(), name="obtain-tokens"),
+    path("api/v1/auth/token/refresh/", RotateTokensView.as_view(), name="rotate-tokens"),
+    path("api/v1/auth/token/verify/", VerifyTokenView.as_view(), name="verify-token"),
+    path("api/v1/auth/logout/", LogOutView.as_view(), name="log-out"),
+    path("api/v1/auth/me/", MeView.as_view(), name="me"),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
     path("api/redoc/", redoc_policy(SpectacularRedocView.as_view(url_name="schema")), name="redoc"),
     re_path(r"^api/", NotFoundView.as_view()),
     path("login/", LoginView.as_view(template_name="login.html", next_page="api-root"), name="login"),
     path("logout/", LogoutView.as_view(next_page="home"), name="logout"),
+    path(f"{settings.MEDIA_URL.lstrip('/')}<path:name>", MediaView.as_view(), name="media"),
     path("admin/", admin.site.urls),
     path("favicon.ico", favicon),
 ]

@@ -7,7 +7,7 @@ from typing import Any
 from django.utils.encoding import force_str
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse
 from rest_framework import serializers
 
 from onestep.http.pagination import MAX_PAGE_SIZE, PAGE_SIZE
@@ -31,6 +31,12 @@ class InvalidProblemSerializer(ProblemSerializer):
     def get_fields(self) -> dict[str, Any]:
         """Add `errors`, a name that the framework's serializers use for something else."""
         return super().get_fields() | {"errors": serializers.DictField(required=False)}
+
+
+def problem_answer(status: int, detail: str, *, code: str) -> OpenApiResponse:
+    """Return the description of a problem that is a view's own, for its `extend_schema`."""
+    example = OpenApiExample(code, problem(status, detail, code=code), response_only=True, status_codes=[status])
+    return OpenApiResponse(ProblemSerializer, detail, [example])
 
 
 PROBLEMS = {

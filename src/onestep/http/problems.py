@@ -22,7 +22,15 @@ from rest_framework.response import Response
 from rest_framework.settings import api_settings
 from rest_framework.views import APIView
 
-from onestep.errors import ConflictError, DomainError, InvalidError, StaleError, TooLargeError, UnavailableError
+from onestep.errors import (
+    ConflictError,
+    CredentialsError,
+    DomainError,
+    InvalidError,
+    StaleError,
+    TooLargeError,
+    UnavailableError,
+)
 
 logger = structlog.get_logger(__name__)
 
@@ -30,6 +38,7 @@ CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 5
 STATUSES: dict[type[DomainError], HTTPStatus] = {
     InvalidError: HTTPStatus.BAD_REQUEST,
+    CredentialsError: HTTPStatus.UNAUTHORIZED,
     ConflictError: HTTPStatus.CONFLICT,
     StaleError: HTTPStatus.PRECONDITION_FAILED,
     TooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -119,7 +128,7 @@ def _(error: InvalidError) -> dict[str, Any]:
 @describe.register
 def _(error: exceptions.APIException) -> dict[str, Any]:
     detail = error.detail.get("detail", error.default_detail) if isinstance(error.detail, dict) else error.detail
-    return problem(error.status_code, str(detail))
+    return problem(error.status_code, str(detail), code=getattr(error, "problem_id", None))
 
 
 @describe.register
@@ -183,8 +192,8 @@ def handle_exception(error: Exception, context: Mapping[str, Any]) -> Response:
         log("api_error", error=type(error).__name__, status=body["status"])
     if body["status"] == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
-    if getattr(error, "auth_header", None):
-        headers["WWW-Authenticate"] = error.auth_header  # type: ignore[attr-defined]
+    if body["status"] == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = getattr(error, "auth_header", 'Bearer realm="onestep"')
     if getattr(error, "wait", None):
         headers["Retry-After"] = str(int(error.wait))  # type: ignore[attr-defined]
     connection = transaction.get_connection()
