@@ -14,3 +14,4 @@ class InitiativesConfig(AppConfig):
     def ready(self) -> None:
         """Load the document models, which stand beside `models` and need them."""
         import_module("onestep.initiatives.documents")
+        import_module("onestep.initiatives.attachment_documents")

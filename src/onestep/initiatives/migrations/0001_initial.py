@@ -194,6 +194,29 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
+        migrations.CreateModel(
+            name="AttachmentDocument",
+            fields=[
+                ("body", models.TextField()),
+                (
+                    "attachment",
+                    models.OneToOneField(
+                        db_column="id",
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        primary_key=True,
+                        related_name="document",
+                        serialize=False,
+                        to="initiatives.attachment",
+                    ),
+                ),
+            ],
+            options={
+                "db_table": "attachment_document",
+                "abstract": False,
+                "managed": False,
+                "default_permissions": (),
+            },
+        ),
         migrations.AddConstraint(
             model_name="teammember",
             constraint=models.UniqueConstraint(
