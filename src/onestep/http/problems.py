@@ -15,7 +15,7 @@ import orjson
 import structlog
 from django.apps import apps
 from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied, RequestDataTooBig, SuspiciousOperation
-from django.db import DataError, IntegrityError, InterfaceError, OperationalError, models, transaction
+from django.db import DataError, IntegrityError, InterfaceError, OperationalError, models
 from django.http import Http404, HttpResponse
 from rest_framework import exceptions
 from rest_framework.response import Response
@@ -196,9 +196,6 @@ def handle_exception(error: Exception, context: Mapping[str, Any]) -> Response:
         headers["WWW-Authenticate"] = getattr(error, "auth_header", 'Bearer realm="onestep"')
     if getattr(error, "wait", None):
         headers["Retry-After"] = str(int(error.wait))  # type: ignore[attr-defined]
-    connection = transaction.get_connection()
-    if connection.in_atomic_block:
-        connection.set_rollback(True)
     return Response(body, status=body["status"], headers=headers, content_type=CONTENT_TYPE)
 
 
