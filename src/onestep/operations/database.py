@@ -7,7 +7,16 @@ so that one is known by its text: https://www.postgresql.org/docs/15/errcodes-ap
 from __future__ import annotations
 
 import re
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+
+from django.db import DEFAULT_DB_ALIAS, InterfaceError, NotSupportedError, OperationalError, connections
+
+from onestep.operations.backoff import backoff
+
+# How long a name may need to resolve: a container's appears in its network when the container has started.
+HOST_NAME_SECONDS = 15.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,8 +53,9 @@ STARTING = DatabaseFault(
 WRONG_PASSWORD = DatabaseFault(
     id="E022",
     message="The database server refuses the user's name or password.",
-    hint="Correct POSTGRES_USER and POSTGRES_PASSWORD (DATABASE_URL); PostgreSQL says the same where the user does not "
-    "exist. A data volume keeps the password it was first made with: change it there with ALTER ROLE … PASSWORD.",
+    hint="Correct POSTGRES_USER and POSTGRES_PASSWORD (DATABASE_URL, percent-encoded there); PostgreSQL says the same "
+    "where the user does not exist. A data volume keeps the password it was first made with: change it there with "
+    "ALTER ROLE … PASSWORD.",
 )
 NO_DATABASE = DatabaseFault(
     id="E023",
@@ -126,6 +136,16 @@ READ_ONLY = DatabaseFault(
     message="The database is read-only: it is a standby, or was set so.",
     hint="Point DB_HOST (DATABASE_URL) at the primary.",
 )
+TOO_OLD = DatabaseFault(
+    id="E037",
+    message="The database server's version is too old.",
+    hint="Use PostgreSQL 15 or newer.",
+)
+NOT_POSTGRESQL = DatabaseFault(
+    id="E038",
+    message="What listens at the database's address is not PostgreSQL.",
+    hint="Correct DB_HOST and DB_PORT (DATABASE_URL).",
+)
 OTHER = DatabaseFault(
     id="E039",
     message="The database reports an error.",
@@ -157,8 +177,10 @@ TEXTS = [
     (r"too many clients|too many connections|connection slots|no more connections allowed", TOO_MANY_CONNECTIONS),
     (r"no pg_hba\.conf entry|pg_hba\.conf rejects|is not permitted to log in", NOT_ADMITTED),
     (r"permission denied for database", NOT_ADMITTED),
+    (r"invalid response to SSL negotiation|expected authentication request", NOT_POSTGRESQL),
     (r"SSL connection has been closed|SSL SYSCALL error", CONNECTION_LOST),
     (r"SSL|certificate|sslmode|root\.crt", TLS_REFUSED),
+    (r"or later is required", TOO_OLD),
     (r"starting up|shutting down|recovery|not (yet )?accepting connections|server_login_retry", STARTING),
     (r"connection refused|no such file or directory", REFUSED),
     (r"timeout expired|timed out|no route to host|network is unreachable|does not answer", NO_ANSWER),
@@ -197,3 +219,42 @@ def _sqlstate(error: BaseException) -> str:
         if state:
             return str(state)
     return ""
+
+
+class DatabaseUnreachableError(Exception):
+    """The database did not accept a connection in time, or waiting would not help; `fault` says why."""
+
+    def __init__(self, fault: DatabaseFault, seconds: float) -> None:
+        super().__init__(f"{fault}\n    Gave up after {seconds:.1f} s." if fault.transient else str(fault))
+        self.fault = fault
+
+
+def wait_for_database(*, timeout: float, say: Callable[[str], object], using: str = DEFAULT_DB_ALIAS) -> float:
+    """Wait at most `timeout` seconds until the database accepts a connection; return the seconds that took.
+
+    `say` is called with a line each time that the reason to wait changes. Raises DatabaseUnreachableError when the time
+    is over, and at once where waiting would not help, such as for a wrong password.
+    """
+    start = time.monotonic()
+    reason, since, attempt = "", start, 0
+    while True:
+        try:
+            connections[using].ensure_connection()
+        except (OperationalError, InterfaceError, NotSupportedError) as error:
+            fault = explain(error)
+        else:
+            return time.monotonic() - start
+        finally:
+            connections[using].close()
+        now = time.monotonic()
+        if fault.id != reason:
+            reason, since = fault.id, now
+            if fault.transient:
+                say(f"Waiting for the database, at most {timeout:.0f} s: {fault}")
+        end = start + timeout
+        if fault.id == UNKNOWN_HOST.id:
+            end = min(end, since + HOST_NAME_SECONDS)
+        if not fault.transient or now >= end:
+            raise DatabaseUnreachableError(fault, now - start)
+        attempt += 1
+        time.sleep(min(backoff(attempt, first=0.2, most=2.0), end - now))
