@@ -28,6 +28,8 @@ django.setup()
 
 # Pages in tests link static files by their own names: nothing is collected, so there is no manifest of hashed ones.
 settings.STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"
+# Hashing a password takes half a second in production, on purpose.
+settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 from tests.unit.callers import anonymous, editor, media_root, outsider, reader  # noqa: E402, F401  (after the setup)
 
