@@ -15,6 +15,7 @@ from onestep.http.problems import NotFoundView
 from onestep.http.routers import Router
 from onestep.http.security_headers import content_security_policy
 from onestep.initiatives.attachment_views import AttachmentViewSet, MediaView
+from onestep.operations.health import live, ready
 from onestep.people.views import PersonViewSet
 
 handler400 = "onestep.http.failures.bad_request"
@@ -50,4 +51,7 @@ urlpatterns = [
     path(f"{settings.MEDIA_URL.lstrip('/')}<path:name>", MediaView.as_view(), name="media"),
     path("admin/", admin.site.urls),
     path("favicon.ico", favicon),
+    # With and without a slash, since a probe does not follow redirects. HealthMiddleware calls these.
+    re_path(r"^health/live/?$", live, name="health-live"),
+    re_path(r"^health/ready/?$", ready, name="health-ready"),
 ]

@@ -32,14 +32,22 @@ def media_writable() -> bool:
 
 def volume_faults() -> list[VolumeFault]:
     """Return what is wrong with the folders of media, static files and, where set, logs."""
-    folders = [("MEDIA_ROOT", settings.MEDIA_ROOT)]
-    # An image brings its static files, and nothing is written there: then they need only be read.
-    if not (Path(settings.STATIC_ROOT) / "staticfiles.json").is_file():
-        folders.append(("STATIC_ROOT", settings.STATIC_ROOT))
+    faults = [examine("MEDIA_ROOT", settings.MEDIA_ROOT), examine_static()]
     if settings.LOG_DIR:
-        folders.append(("LOG_DIR", settings.LOG_DIR))
-    found = (examine(variable, folder) for variable, folder in folders)
-    return [fault for fault in found if fault]
+        faults.append(examine("LOG_DIR", settings.LOG_DIR))
+    return [fault for fault in faults if fault]
+
+
+def examine_static() -> VolumeFault | None:
+    """Return what is wrong with the static files: an image brings them, and then nothing is written there any more."""
+    root = Path(settings.STATIC_ROOT)
+    if (root / "staticfiles.json").is_file():
+        return None
+    fault = examine("STATIC_ROOT", root)
+    if fault or settings.DEBUG:  # in development they are served from where they are written
+        return fault
+    message, hint = "the static files are not collected.", "Run `onestep collectstatic --noinput`."
+    return VolumeFault(id="E046", variable="STATIC_ROOT", path=root, message=message, hint=hint)
 
 
 def examine(variable: str, folder: str | Path) -> VolumeFault | None:
