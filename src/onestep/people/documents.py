@@ -12,10 +12,10 @@ from onestep.people.models import Person
 
 
 class PersonDocument(Document):
-    """A person, with what they coordinate, are on the team of, belong to and lead.
+    """A person, with what they coordinate and are on the team of.
 
-    Each of these lists holds the latest 20 at the most, with the number of all beside it: a filter of the other resource
-    pages through the rest. The SQL names tables of `groups` and `initiatives`, which Python here must not import: a
+    Each of these lists holds the latest 20 at the most, with the number of all beside it: a filter of the other
+    resource pages through the rest. The SQL names tables of `initiatives`, which Python here must not import: a
     document is a read across the house, and views are made when every table is there.
     """
 

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from django.db import models
+from django.db.models import Exists, OuterRef
 from django.db.models.functions import Lower
 
 from onestep.search import search_index, search_key, sort_key
+
+
+class PersonQuerySet(models.QuerySet["Person"]):
+    """Reads of people."""
+
+    def with_email(self, address: str) -> Self:
+        """Keep the person who has the e-mail address, whatever its case."""
+        # As the unique index has it, so that the index serves it.
+        return self.alias(folded_email=Lower("email")).filter(folded_email=Lower(models.Value(address)))
+
+    def related_by(self, relation: str, *, present: bool = True) -> Self:
+        """Keep those who have a row by the relation, or those who have none."""
+        found = Exists(Person.objects.filter(pk=OuterRef("pk"), **{f"{relation}__isnull": False}).order_by())
+        return self.filter(found if present else ~found)
 
 
 class Person(models.Model):
@@ -21,6 +36,8 @@ class Person(models.Model):
     sort_name = sort_key("name")
     search_text = search_key("name", "email")
 
+    objects = PersonQuerySet.as_manager()
+
     constraint_fields: ClassVar[dict[str, str]] = {"person_email_unique": "email", "person_name_present": "name"}
 
     class Meta:
@@ -33,7 +50,7 @@ class Person(models.Model):
                 violation_error_message="A person with this e-mail address already exists.",
             ),
             models.CheckConstraint(
-                condition=~models.Q(name=""),
+                condition=models.Q(name__regex=r"\S"),
                 name="person_name_present",
                 violation_error_message="A name cannot be empty.",
             ),

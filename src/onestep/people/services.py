@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.contrib.auth.models import BaseUserManager
 from django.db import transaction
-from django.db.models import ProtectedError
 
 from onestep.errors import ConflictError
 from onestep.people.models import Person
@@ -20,7 +20,7 @@ def create_person(*, name: str, email: str | None = None, phone: str = "") -> Pe
 
     Raises IntegrityError where the e-mail address is another's, whatever its case.
     """
-    return Person.objects.create(name=name, email=email or None, phone=phone)
+    return Person.objects.create(name=name, email=_normalize(email), phone=phone)
 
 
 @transaction.atomic
@@ -30,7 +30,7 @@ def update_person(person: Person, **changes: Any) -> Person:
     Raises IntegrityError where the e-mail address is another's, whatever its case.
     """
     if "email" in changes:
-        changes["email"] = changes["email"] or None
+        changes["email"] = _normalize(changes["email"])
     for field, value in changes.items():
         setattr(person, field, value)
     person.save()
@@ -43,14 +43,20 @@ def delete_person(person: Person) -> None:
 
     Raises ConflictError where the person coordinates initiatives; it names some of them.
     """
-    try:
-        person.delete()
-    except ProtectedError as error:
-        blocking = sorted(error.protected_objects, key=lambda row: row.pk)
-        count = len(blocking)
+    coordinated = person.coordinated.order_by("pk")  # a relation of `initiatives`
+    named = list(coordinated.values("id", "name")[:NAMED_INITIATIVES])
+    if named:
+        count = coordinated.count()
         raise ConflictError(
-            f"{person.name} coordinates {count} initiative{'s' if count > 1 else ''}. Give them another coordinator first.",
+            f"{person.name} coordinates {count} initiative{'s' if count > 1 else ''}. "
+            "Give them another coordinator first.",
             code="person_coordinates",
             count=count,
-            initiatives=[{"id": row.pk, "name": str(row)} for row in blocking[:NAMED_INITIATIVES]],
-        ) from None
+            initiatives=named,
+        )
+    person.delete()
+
+
+def _normalize(email: str | None) -> str | None:
+    """Return the address with its domain in lower case, which is never told apart by case; None for no address."""
+    return BaseUserManager.normalize_email(email) or None

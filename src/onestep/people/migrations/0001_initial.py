@@ -88,6 +88,7 @@ class Migration(migrations.Migration):
                 "db_table": "person_document",
                 "abstract": False,
                 "managed": False,
+                "default_permissions": (),
             },
         ),
         migrations.AddIndex(
@@ -116,7 +117,7 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="person",
             constraint=models.CheckConstraint(
-                condition=models.Q(("name", ""), _negated=True),
+                condition=models.Q(("name__regex", "\\S")),
                 name="person_name_present",
                 violation_error_message="A name cannot be empty.",
             ),
