@@ -16,6 +16,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.apps import apps as installed_apps
+
 VIEW = ("view",)
 EDIT = ("view", "add", "change")
 ALL = ("view", "add", "change", "delete")
@@ -37,8 +39,11 @@ ROLES: dict[str, dict[str, tuple[str, ...]]] = {
 }
 
 
-def make_roles(apps: Any, using: str = "default", **kwargs: Any) -> None:
-    """Make the roles that are absent. Where a migration stopped before all their permissions are there, make none."""
+def make_roles(apps: Any = installed_apps, using: str = "default", **kwargs: Any) -> None:
+    """Make the roles that are absent. Where a migration stopped before all their permissions are there, make none.
+
+    `migrate` passes the models as the database has them, and `flush` none.
+    """
     try:
         group_model = apps.get_model("auth", "Group")
         permission_model = apps.get_model("auth", "Permission")
