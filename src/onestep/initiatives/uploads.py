@@ -26,7 +26,6 @@ from django.http import UnreadablePostError
 from django.http.multipartparser import MultiPartParser, MultiPartParserError
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser, DataAndFiles
-from rest_framework.renderers import MultiPartRenderer
 
 from onestep.errors import InvalidError, TooLargeError, UnavailableError
 
@@ -238,7 +237,6 @@ class UploadParser(BaseParser):
     """Parses a multipart body with one file in it, which is written to the media volume while it arrives."""
 
     media_type = "multipart/form-data"
-    renderer_class = MultiPartRenderer
 
     def parse(
         self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
