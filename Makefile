@@ -1,0 +1,64 @@
+# Day-to-day commands. Each is one line of Docker Compose, nox or a script: what they do is written there.
+# Those under "containers" need Docker and make; the others Python 3.11 or newer and make.
+.DEFAULT_GOAL := help
+.PHONY: help up down build logs shell migrate createsuperuser demo demo-reset test check engine
+
+WEB_PORT ?= 8000
+export WEB_PORT
+PYTHON ?= python3
+TOOLS := .venv-tools
+# The pinned nox and poetry, in a folder of this checkout, unless another nox is named: `make test NOX=nox`.
+NOX ?= $(TOOLS)/bin/nox
+NOX_INSTALLED := $(if $(filter $(TOOLS)/%,$(NOX)),$(TOOLS)/ready)
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^##@/ { print "\n" substr($$0, 5) } /^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
+
+##@ Containers
+up: ## Start everything, wait until it is healthy, print the links and the log-in
+	docker compose up --detach --build --wait
+	@docker compose logs --no-log-prefix --no-color migrate | grep '^Log in as' | tail -n 1
+	@printf '  API    http://127.0.0.1:%s/api/v1/\n  Docs   http://127.0.0.1:%s/api/docs/\n  Admin  http://127.0.0.1:%s/admin/\n' $(WEB_PORT) $(WEB_PORT) $(WEB_PORT)
+
+down: ## Stop everything; the data stays (docker compose down --volumes removes it)
+	docker compose down
+
+build: ## Build the images again
+	docker compose build
+
+logs: ## Follow the logs
+	docker compose logs --follow
+
+shell: ## Open a shell in the web container, as the owner of the source
+	docker compose exec web as-owner bash
+
+migrate: ## Apply the migrations
+	docker compose exec web onestep migrate
+
+createsuperuser: ## Make another administrator
+	docker compose exec web onestep createsuperuser
+
+##@ Without Docker
+demo: $(TOOLS)/ready ## Serve on 127.0.0.1:8000 with an embedded PostgreSQL and sample data (DEMO_PORT); Ctrl-C stops
+	@PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" $(TOOLS)/bin/python tools/demo.py
+
+demo-reset: ## Remove what the demo stored
+	@rm -rf .demo && echo 'The demo is gone: make demo begins anew.'
+
+##@ Checks
+test: $(NOX_INSTALLED) ## Run the unit tests on a real PostgreSQL (nox -s tests)
+	$(NOX) -s tests
+
+check: engine $(NOX_INSTALLED) ## Run the whole matrix (nox -t check)
+	$(NOX) -t check
+
+engine:
+	@docker info >/dev/null 2>&1 || { echo 'make check needs a Docker engine, and none answers. Without one these work: make test, make demo.' >&2; exit 1; }
+
+$(TOOLS)/ready: requirements-tools.txt
+	@$(PYTHON) -c 'import sys; sys.exit("OneStep needs Python 3.11 or newer; $(PYTHON) is %d.%d. Name another: make PYTHON=python3.12 …" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo 'Python has no venv module here. On Debian and Ubuntu: apt install python3-venv' >&2; exit 1; }
+	@echo 'Installing nox and Poetry into $(TOOLS) (once) …'
+	@$(PYTHON) -m venv --clear $(TOOLS)
+	@$(TOOLS)/bin/pip install --quiet --disable-pip-version-check --requirement requirements-tools.txt
+	@touch $@
