@@ -40,6 +40,7 @@ class Check:
     status: str = OK
     id: str | None = None
     detail: str | None = None
+    said: str = ""  # the driver's own words, for the log: they name the host and the user
 
 
 @dataclass(kw_only=True)
@@ -56,7 +57,8 @@ class Readiness:
     def as_json(self) -> dict[str, Any]:
         """Return what `/health/ready` says: nothing in it is a secret, nor names a host or a user."""
         checks = {
-            name: {key: value for key, value in asdict(check).items() if value} for name, check in self.checks.items()
+            name: {key: value for key, value in asdict(check).items() if value and key != "said"}
+            for name, check in self.checks.items()
         }
         return {"status": self.status, "checks": checks}
 
@@ -108,7 +110,9 @@ def check_database() -> dict[str, Check]:
     except (DatabaseError, InterfaceError) as error:
         if getattr(error.__cause__, "pgcode", None) != UNDEFINED_TABLE:
             fault = explain(error)
-            return {"database": Check(status=UNAVAILABLE, id=f"onestep.{fault.id}", detail=fault.message)}
+            return {
+                "database": Check(status=UNAVAILABLE, id=f"onestep.{fault.id}", detail=fault.message, said=fault.said)
+            }
         applied = set()
     missing = [f"{app}.{name}" for app, name in latest_migrations() if (app, name) not in applied]
     if missing:
@@ -153,7 +157,8 @@ def log_change(result: Readiness) -> None:
     global _logged  # noqa: PLW0603
     if result != _logged and (_logged or result.status != OK):
         log = logger.info if result.status == OK else logger.warning
-        log("readiness_changed", **result.as_json())
+        said = [check.said for check in result.checks.values() if check.said]
+        log("readiness_changed", said=said, **result.as_json())
     _logged = result
 
 

@@ -1,0 +1,49 @@
+"""`onestep serve`."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+from typing import Any, NoReturn
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from onestep.operations.database import DatabaseUnreachableError, wait_for_database
+from onestep.operations.server import serve
+from onestep.operations.volumes import volume_faults
+
+logger = logging.getLogger(__name__)
+
+
+class Command(BaseCommand):
+    """Serve as in production: PID 1 of a container, with gunicorn under it.
+
+    The environment was read already. A folder that cannot be written to is reported, and takes nothing but uploads
+    away; the database is waited for.
+    """
+
+    help = "Serve the application with gunicorn, as in production."
+
+    def handle(self, *args: Any, **options: Any) -> NoReturn:
+        """Check, wait, and become the supervisor of gunicorn."""
+        # PID 1 has no default handlers: without these it could not be stopped while it waits.
+        signal.signal(signal.SIGTERM, _leave)
+        signal.signal(signal.SIGINT, _leave)
+        # A name server that does not answer holds a request for two seconds, not for ten: see resolv.conf(5).
+        os.environ.setdefault("RES_OPTIONS", "timeout:1 attempts:2")
+        for fault in volume_faults():
+            logger.warning("%s", fault)
+        try:
+            wait_for_database(timeout=settings.DB_WAIT_TIMEOUT, say=logger.warning)
+        except DatabaseUnreachableError as error:
+            raise CommandError(
+                str(error), returncode=os.EX_TEMPFAIL if error.fault.transient else os.EX_CONFIG
+            ) from error
+        serve()
+
+
+def _leave(number: int, frame: object) -> NoReturn:
+    sys.exit(128 + number)
