@@ -73,7 +73,7 @@ class AttemptHandler(AxesDatabaseHandler):
         """Count the failure."""
         super().user_login_failed(sender, credentials, request, **kwargs)
         # Without the name: some type their password into its field.
-        logger.warning("log_in_failed", address=request.axes_ip_address, refused=request.axes_locked_out)
+        logger.warning("log_in_failed", refused=request.axes_locked_out)
 
     def user_logged_in(self, sender: Any, request: Any, user: Any, **kwargs: Any) -> None:
         """Forget the failures of this user from this address, and remember the address as one of theirs."""
@@ -86,7 +86,7 @@ class AttemptHandler(AxesDatabaseHandler):
         }
         if theirs["ip_address"] and not AccessLog.objects.filter(**theirs).update(**latest):
             AccessLog.objects.create(**theirs, **latest)
-        logger.info("logged_in", address=request.axes_ip_address, user_id=user.pk)
+        logger.info("logged_in", user_id=user.pk)
 
 
 def recent_attempts(request: Any, credentials: dict[str, Any] | None) -> Any:
