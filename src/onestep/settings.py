@@ -208,6 +208,11 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "ENUM_NAME_OVERRIDES": {
+        "GroupKindEnum": "onestep.groups.models.Group.Kind",
+        "InitiativeKindEnum": "onestep.initiatives.models.Initiative.Kind",
+        "TeamRoleEnum": "onestep.initiatives.models.TeamMember.Role",
+    },
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",

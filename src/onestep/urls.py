@@ -16,6 +16,7 @@ from onestep.http.routers import Router
 from onestep.http.security_headers import content_security_policy
 from onestep.initiatives.attachment_views import AttachmentViewSet, MediaView
 from onestep.operations.health import live, ready
+from onestep.initiatives.views import InitiativeViewSet
 from onestep.people.views import PersonViewSet
 
 handler400 = "onestep.http.failures.bad_request"
@@ -29,6 +30,7 @@ router.register("campuses", CampusViewSet, basename="campus")
 router.register("knowledge-areas", KnowledgeAreaViewSet, basename="knowledge-area")
 router.register("groups", GroupViewSet, basename="group")
 router.register("leaderships", LeadershipViewSet, basename="leadership")
+router.register("initiatives", InitiativeViewSet, basename="initiative")
 router.register("attachments", AttachmentViewSet, basename="attachment")
 
 # Redoc's search runs in a worker that it makes of a blob, and its styles stand in elements that it adds to the page.

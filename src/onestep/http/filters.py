@@ -9,8 +9,7 @@ from django.apps import apps
 from django.db.models import QuerySet, Value
 from django_filters.constants import EMPTY_VALUES
 from django_filters.rest_framework import DjangoFilterBackend
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema_field
+from drf_spectacular.drainage import set_override
 from rest_framework.request import Request
 
 from onestep.errors import InvalidError
@@ -82,13 +81,13 @@ class DateFilter(django_filters.DateFilter):
         super().__init__(*args, **kwargs)
 
 
-@extend_schema_field(OpenApiTypes.BOOL)
 class SwitchFilter(django_filters.TypedChoiceFilter):
     """True or false; the framework's own takes anything else for no filter at all."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         choices = [("true", "true"), ("false", "false")]
         super().__init__(*args, choices=choices, coerce=lambda value: value == "true", **kwargs)
+        set_override(self, "field", {"type": "boolean", "description": kwargs.get("help_text", "")})
 
 
 class FilterBackend(DjangoFilterBackend):

@@ -22,6 +22,7 @@ from rest_framework.request import Request
 
 from onestep.documents import document_of
 from onestep.errors import InvalidError
+from onestep.http.parameters import integer_parameter
 
 PAGE_SIZE = 20
 MAX_PAGE_SIZE = 100
@@ -61,15 +62,6 @@ class Cursor:
             raise InvalidError({"cursor": ["This cursor is damaged. Start again from the first page."]}) from None
 
 
-def _integer(request: Request, name: str, default: int, most: int) -> int:
-    raw = request.query_params.get(name)
-    if raw is None:
-        return default
-    if not (raw.isascii() and raw.isdigit()) or not 1 <= int(raw[:9]) <= most:
-        raise InvalidError({name: [f"Give a whole number from 1 to {most}."]})
-    return int(raw)
-
-
 def _switch(request: Request, name: str) -> bool:
     raw = request.query_params.get(name, "false")
     if raw not in {"true", "false"}:
@@ -105,7 +97,7 @@ def paginate(
     raw = request.query_params.get("cursor")
     cursor = Cursor.decode(raw) if raw else None
     ordering = _ordering(request, orderings, default, cursor)
-    size = _integer(request, "page_size", PAGE_SIZE, MAX_PAGE_SIZE)
+    size = integer_parameter(request, "page_size", default=PAGE_SIZE, most=MAX_PAGE_SIZE)
     count = {"count": queryset.order_by().count()} if _switch(request, "count") else {}
 
     backwards = bool(cursor and cursor.backwards)

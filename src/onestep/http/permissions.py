@@ -13,3 +13,12 @@ class ModelPermissions(DjangoModelPermissions):
         "GET": ["%(app_label)s.view_%(model_name)s"],
         "HEAD": ["%(app_label)s.view_%(model_name)s"],
     }
+
+
+class ChangePermissions(ModelPermissions):
+    """For what is a part of a row, such as its team: who may change the row may add to the part and remove from it."""
+
+    perms_map = {
+        **ModelPermissions.perms_map,
+        "DELETE": ["%(app_label)s.change_%(model_name)s"],
+    }

@@ -6,7 +6,8 @@ from typing import Any, ClassVar, Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Case, CharField, F, Q, Value, When
+from django.db.models.lookups import GreaterThanOrEqual, LessThan
 
 from onestep.dates import END_KEY, CurrentDate
 from onestep.groups.models import Campus, Group, KnowledgeArea
@@ -27,15 +28,25 @@ class InitiativeQuerySet(models.QuerySet[Any]):
 
     def with_status(self, *statuses: str) -> Self:
         """Keep those that have one of the statuses today."""
-        conditions = {
-            Status.UPCOMING: Q(start_date__gt=CurrentDate()),
-            Status.ACTIVE: Q(start_date__lte=CurrentDate()) & (Q(end_date=None) | Q(end_date__gte=CurrentDate())),
-            Status.COMPLETED: Q(start_date__lte=CurrentDate(), end_date__lt=CurrentDate()),
-        }
         condition = Q(pk__in=())
         for status in statuses:
-            condition |= conditions[Status(status)]
+            condition |= self._status_conditions()[Status(status)]
         return self.filter(condition)
+
+    def annotate_status(self) -> Self:
+        """Add `status`, as of today."""
+        cases = [When(condition, then=Value(status)) for status, condition in self._status_conditions().items()]
+        return self.annotate(status=Case(*cases, output_field=CharField()))
+
+    @staticmethod
+    def _status_conditions() -> dict[Status, Q]:
+        """What each status means. The document's SQL says the same; a test holds both together."""
+        begun = Q(start_date__lte=CurrentDate())
+        return {
+            Status.UPCOMING: Q(start_date__gt=CurrentDate()),
+            Status.ACTIVE: begun & Q(GreaterThanOrEqual(END_KEY, CurrentDate())),
+            Status.COMPLETED: begun & Q(LessThan(END_KEY, CurrentDate())),
+        }
 
 
 class Initiative(models.Model):
@@ -77,7 +88,9 @@ class Initiative(models.Model):
         ordering = ("sort_name", "id")
         constraints = [
             models.CheckConstraint(
-                condition=~Q(name=""), name="initiative_name_present", violation_error_message="A name cannot be empty."
+                condition=Q(name__regex=r"\S"),
+                name="initiative_name_present",
+                violation_error_message="A name cannot be empty.",
             ),
             models.CheckConstraint(
                 condition=Q(kind__in=("program", "project", "event")),
@@ -118,7 +131,8 @@ class TeamMember(models.Model):
         MEMBER = "member"
         STUDENT = "student"
 
-    initiative = models.ForeignKey(Initiative, models.CASCADE, related_name="team_members")
+    # The unique constraint's index begins with the initiative, and serves for it; a team is read from that index alone.
+    initiative = models.ForeignKey(Initiative, models.CASCADE, related_name="team_members", db_index=False)
     person = models.ForeignKey(Person, models.CASCADE, related_name="team_memberships")
     role = models.CharField(max_length=20, choices=Role, default=Role.MEMBER)
 
@@ -129,6 +143,7 @@ class TeamMember(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=("initiative", "person"),
+                include=("role",),
                 name="teammember_unique",
                 violation_error_message="This person is on the team already.",
             ),

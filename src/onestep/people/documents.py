@@ -47,13 +47,13 @@ class CoordinatedSerializer(serializers.Serializer[Any]):
 
     id = serializers.IntegerField()
     name = serializers.CharField()
-    kind = serializers.ChoiceField(["program", "project", "event"])
+    kind = serializers.ChoiceField([("program", "Program"), ("project", "Project"), ("event", "Event")])
 
 
 class TeamSerializer(CoordinatedSerializer):
     """An initiative whose team a person is on."""
 
-    role = serializers.ChoiceField(["member", "student"])
+    role = serializers.ChoiceField([("member", "Member"), ("student", "Student")])
 
 
 class PersonSerializer(serializers.Serializer[Any]):

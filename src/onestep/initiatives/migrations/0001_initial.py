@@ -114,6 +114,7 @@ class Migration(migrations.Migration):
                 (
                     "initiative",
                     models.ForeignKey(
+                        db_index=False,
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="team_members",
                         to="initiatives.initiative",
@@ -195,6 +196,29 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="InitiativeDocument",
+            fields=[
+                ("body", models.TextField()),
+                (
+                    "initiative",
+                    models.OneToOneField(
+                        db_column="id",
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        primary_key=True,
+                        related_name="document",
+                        serialize=False,
+                        to="initiatives.initiative",
+                    ),
+                ),
+            ],
+            options={
+                "db_table": "initiative_document",
+                "abstract": False,
+                "managed": False,
+                "default_permissions": (),
+            },
+        ),
+        migrations.CreateModel(
             name="AttachmentDocument",
             fields=[
                 ("body", models.TextField()),
@@ -221,6 +245,7 @@ class Migration(migrations.Migration):
             model_name="teammember",
             constraint=models.UniqueConstraint(
                 fields=("initiative", "person"),
+                include=("role",),
                 name="teammember_unique",
                 violation_error_message="This person is on the team already.",
             ),
@@ -269,7 +294,7 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="initiative",
             constraint=models.CheckConstraint(
-                condition=models.Q(("name", ""), _negated=True),
+                condition=models.Q(("name__regex", "\\S")),
                 name="initiative_name_present",
                 violation_error_message="A name cannot be empty.",
             ),

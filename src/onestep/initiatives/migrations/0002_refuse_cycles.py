@@ -3,12 +3,18 @@
 from django.db import migrations
 
 # Re-parentings are taken one after another: a transaction-level advisory lock (fit for a transaction pooler), and then, in
-# READ COMMITTED, a walk that sees what the one before it has committed. An INSERT takes no lock: nothing can have a row as
-# its parent before that row is committed.
+# READ COMMITTED, a walk that sees what the one before it has committed. The walk of a stricter isolation level would see
+# the hierarchy as it was before the wait, so re-parenting is refused there. An INSERT takes no lock: nothing can have a
+# row as its parent before that row is committed. Whoever also locks rows takes this lock before them
+# (`services.lock_hierarchy`), or two of them could wait for each other.
 CREATE = """
-CREATE FUNCTION initiatives_refuse_cycle() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION initiatives_refuse_cycle() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
     IF TG_OP = 'UPDATE' THEN
+        IF current_setting('transaction_isolation') <> 'read committed' THEN
+            RAISE EXCEPTION 'the parent of an initiative is changed in READ COMMITTED only'
+                USING ERRCODE = 'invalid_transaction_state';
+        END IF;
         PERFORM pg_advisory_xact_lock(hashtextextended('onestep.initiatives.hierarchy', 0));
     END IF;
     IF EXISTS (
