@@ -190,7 +190,7 @@ def update_leadership(leadership: Leadership, **changes: Any) -> Leadership:
             start_date=present.start_date,
             end_date=present.end_date,
         )
-    return _change(present, changes)
+    return _change(present, changes) if changes else present
 
 
 @transaction.atomic
