@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+from django import forms
 from django.contrib import admin, messages
+from django.core.exceptions import NON_FIELD_ERRORS
 from django.db import IntegrityError, models, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
@@ -17,12 +19,33 @@ from onestep.search import search
 NAMED_ROWS = 10
 
 
+class ResourceForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time
+    """A form that shows what a constraint of the model says at the field that the model names for it."""
+
+    def add_error(self, field: str | None, error: Any) -> None:
+        """Add an error to a field, or to the form."""
+        if field is None and hasattr(error, "error_dict"):
+            for found in error.error_dict.pop(NON_FIELD_ERRORS, []):
+                super().add_error(self._field_of(found.message), found)
+        super().add_error(field, error)
+
+    def _field_of(self, message: object) -> str | None:
+        """Return the field that the model names for the constraint with this message, if the form has it."""
+        named = getattr(self.instance, "constraint_fields", {})
+        for constraint in self.instance._meta.constraints:
+            field = named.get(constraint.name)
+            if field in self.fields and constraint.get_violation_error_message() == message:
+                return str(field)
+        return None
+
+
 class ServiceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
     """The forms of a resource. A rule that a service refuses is a message on the page, and nothing is changed."""
 
     create_service: ClassVar[Callable[..., models.Model]]
     update_service: ClassVar[Callable[..., models.Model]]
     delete_service: ClassVar[Callable[..., None]]
+    form = ResourceForm
     search_fields = ("search_text",)
     search_help_text = "Words that all have to occur, whatever their case and accents."
     show_full_result_count = False
@@ -35,7 +58,7 @@ class ServiceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic a
         return search(queryset, search_term), False
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: Any) -> None:
-        """Create a row, or change those of its values that the form changed."""
+        """Create a row, or change those of its values that differ."""
         if change and not form.changed_data:
             return
         if change:
