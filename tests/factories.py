@@ -9,7 +9,7 @@ from factory.django import DjangoModelFactory
 
 from onestep.accounts.models import User
 from onestep.groups.models import Campus, Group, KnowledgeArea, Leadership, Membership
-from onestep.initiatives.models import Initiative, TeamMember
+from onestep.initiatives.models import Attachment, Initiative, TeamMember
 from onestep.people.models import Person
 
 
@@ -91,3 +91,17 @@ class TeamMemberFactory(DjangoModelFactory[TeamMember]):
     initiative = factory.SubFactory(InitiativeFactory)
     person = factory.SubFactory(PersonFactory)
     role = "member"
+
+
+class AttachmentFactory(DjangoModelFactory[Attachment]):
+    """A row without a file; `create_attachment` makes both."""
+
+    class Meta:
+        model = Attachment
+
+    initiative = factory.SubFactory(InitiativeFactory)
+    name = factory.Sequence(lambda n: f"file{n}.txt")
+    media_type = "text/plain"
+    size = 5
+    sha256 = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"  # of "hello"
+    file = factory.Sequence(lambda n: f"attachments/2024/03/{n:032x}")

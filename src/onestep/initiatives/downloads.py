@@ -37,27 +37,27 @@ def file_response(request: Request, file: BinaryIO, *, name: str, media_type: st
     `tag` is the content's strong entity tag. The server closes the file when it has sent it.
     """
     size = os.fstat(file.fileno()).st_size
-    wanted = _asked_range(request, size, tag)
-    if wanted and wanted.start >= wanted.stop:
+    asked = _asked_range(request, size, tag)
+    if asked is not None and not asked:
         file.close()
         refusal = problem_response(416, f"The file has {size} bytes.", code="range_not_satisfiable")
         refusal["Content-Range"] = f"bytes */{size}"
         return refusal
     charset = "; charset=utf-8" if media_type.startswith("text/") else ""
-    if wanted:
-        file.seek(wanted.start)
+    sent = range(size) if asked is None else asked
+    file.seek(sent.start)
     response = FileResponse(
-        _Part(file, len(wanted)) if wanted else file,
+        file if asked is None else _Part(file, len(sent)),
         as_attachment=True,
         filename=name,
         content_type=f"{media_type}{charset}",
         headers=download_headers(tag),
     )
     response.block_size = BLOCK_SIZE
-    response["Content-Length"] = str(len(wanted) if wanted else size)
-    if wanted:
+    response["Content-Length"] = str(len(sent))
+    if asked is not None:
         response.status_code = HTTPStatus.PARTIAL_CONTENT
-        response["Content-Range"] = f"bytes {wanted.start}-{wanted.stop - 1}/{size}"
+        response["Content-Range"] = f"bytes {sent.start}-{sent.stop - 1}/{size}"
     return response
 
 
