@@ -9,6 +9,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import NON_FIELD_ERRORS
 from django.db import IntegrityError, models, transaction
+from django.db.models import Count, OuterRef, Subquery
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
 from onestep.errors import DomainError
@@ -17,6 +18,15 @@ from onestep.search import search
 
 # How many rows a page names that stand in the way of a deletion.
 NAMED_ROWS = 10
+
+
+def count_of(model: type[models.Model], relation: str) -> Subquery:
+    """Return an expression that counts the rows related to each row of `model`.
+
+    A subquery for each count, because joins for several of them would multiply the rows.
+    """
+    rows = model._default_manager.filter(pk=OuterRef("pk")).order_by().annotate(rows=Count(relation)).values("rows")
+    return Subquery(rows[:1])
 
 
 class ResourceForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time
@@ -94,8 +104,9 @@ class ServiceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic a
         return self._in_words(request, super().delete_view, *args, **kwargs)
 
     def changelist_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        """Show the rows, or do what was chosen with some of them."""
-        return self._in_words(request, super().changelist_view, *args, **kwargs)
+        """Show the rows, or do what was chosen with some of them: for all or none, the log of it included."""
+        view = super().changelist_view
+        return self._in_words(request, transaction.atomic(view) if request.method == "POST" else view, *args, **kwargs)
 
     def _in_words(self, request: HttpRequest, view: Callable[..., Any], *args: Any, **kwargs: Any) -> HttpResponse:
         """Return the view's answer; where a rule refuses it, the page that was sent, with what the rule says."""

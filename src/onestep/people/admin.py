@@ -5,19 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from onestep.administration import ServiceAdmin
+from onestep.administration import ServiceAdmin, count_of
 from onestep.people import services
 from onestep.people.models import Person
-
-
-def count_of(relation: str) -> Subquery:
-    """Return an expression that counts the rows related to each person. A join for each count would multiply them."""
-    return Subquery(
-        Person.objects.filter(pk=OuterRef("pk")).order_by().annotate(rows=Count(relation)).values("rows")[:1]
-    )
 
 
 class RelatedFilter(admin.SimpleListFilter):
@@ -81,7 +74,10 @@ class PersonAdmin(ServiceAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Person]:
         """Count what people do in the same query."""
-        counts = {"coordinates_count": count_of("coordinated"), "teams_count": count_of("team_memberships")}
+        counts = {
+            "coordinates_count": count_of(Person, "coordinated"),
+            "teams_count": count_of(Person, "team_memberships"),
+        }
         return super().get_queryset(request).annotate(**counts)  # type: ignore[no-any-return]
 
     @admin.display(description="coordinates", ordering="coordinates_count")
