@@ -190,7 +190,7 @@ def test_limit_attempts_remembers_an_address_once() -> None:
 def test_limit_attempts_at_once(live_server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Twenty requests are all let through to the password before the first has failed.
 
-    Four at the most are told that it was wrong, as they would be one after the other; the rest learn nothing but to wait.
+    At the most four are told that it was wrong, as one after the other would be; the rest only learn to wait.
     """
     barrier = Barrier(20)
     check = ModelBackend.authenticate
