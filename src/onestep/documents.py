@@ -109,7 +109,7 @@ def install_views(using: str = "default", *, previous: Mapping[str, InstalledVie
     """Make the database's views those of the code, all or none; return the names of those that changed.
 
     A view whose columns changed is made anew, and one that no model has any more is dropped. Privileges stay; those of
-    a view that a migration has dropped are taken from `previous`. Raises ProgrammingError where something that is not
+    a view that a migration has dropped are taken from `previous`. Raises DatabaseError where something that is not
     OneStep's depends on a view that must go, or has its name.
     """
     changed = []
@@ -140,7 +140,7 @@ def restore_views(views: Mapping[str, InstalledView], using: str = "default") ->
 
 
 def drop_views(names: Iterable[str], using: str = "default") -> None:
-    """Drop the views of these names. Raises ProgrammingError where something else depends on one."""
+    """Drop the views of these names. Raises DatabaseError where something else depends on one."""
     connection = connections[using]
     with connection.cursor() as cursor:
         for name in names:

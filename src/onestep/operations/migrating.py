@@ -202,8 +202,8 @@ class MigrationRun:
         if self._unapplied or (failed and _key(failed) not in self._applied):
             done = ", ".join(map(str, self._unapplied)) or "none"
             return CommandError(
-                f"onestep.E114 {step} failed while unapplying: {_words(error)}\n    Unapplied before it: {done}. "
-                "They stay so: to apply them again would not bring back their data. The backup made before this run does."
+                f"onestep.E114 {step} failed while unapplying: {_words(error)}\n    Unapplied before it: {done}. They "
+                "stay so: applying them again would not bring their data back. The backup made before this run does."
             )
         partial = failed if failed and not failed.atomic else None
         left, notes = self._take_back(failed, keep=bool(partial))
@@ -259,7 +259,9 @@ class MigrationRun:
         """Put back the views that the run began with; return a note where their tables are not there any more."""
         try:
             restore_views(self._views, self._using)
-        except django.db.ProgrammingError as error:
+        except django.db.DatabaseError as error:
+            if _transient_fault(error):
+                raise
             return [f"The documents' views cannot be put back: {_words(error)}."]
         return []
 

@@ -54,12 +54,16 @@ def describe_partial(migration: Migration, error: BaseException) -> list[str]:
     """
     frames = [frame.f_locals for frame, _ in walk_tb(error.__traceback__) if frame.f_locals.get("self") is migration]
     failed = next((names["operation"] for names in reversed(frames) if "operation" in names), None)
-    operations = list(migration.operations)
-    done = operations[: operations.index(failed)] if failed in operations else operations
+    numbered = {
+        operation: f"operation {number} of {len(migration.operations)}, {operation.describe()}"
+        for number, operation in enumerate(migration.operations, 1)
+    }
     lines = [f"{migration} is not atomic, so it is not tried again and what it did stays."]
-    lines += [f'Done: "{operation.describe()}".' for operation in done]
-    if failed:
-        lines.append(f'Failed, perhaps with parts done: "{failed.describe()}".')
+    for operation, words in numbered.items():
+        if operation is failed:
+            lines.append(f"Failed, perhaps with parts done: {words}.")
+            break
+        lines.append(f"Done: {words}.")
     return lines
 
 
