@@ -86,7 +86,7 @@ class Draining:
 
 draining = Draining()
 
-_logged: Readiness | None = None  # the outcome that this process logged last
+_last: dict[str, Any] | None = None  # the outcome that this process found last
 
 
 def readiness() -> Readiness:
@@ -153,13 +153,14 @@ def ready(request: HttpRequest) -> JsonResponse:
 
 
 def log_change(result: Readiness) -> None:
-    """Log the outcome where it is another than this process logged last: probes come every few seconds."""
-    global _logged  # noqa: PLW0603
-    if result != _logged and (_logged or result.status != OK):
-        log = logger.info if result.status == OK else logger.warning
+    """Log the outcome where it is another than this process found last: probes come every few seconds."""
+    global _last  # noqa: PLW0603
+    outcome = result.as_json()
+    if outcome != _last:
+        _last = outcome
         said = [check.said for check in result.checks.values() if check.said]
-        log("readiness_changed", said=said, **result.as_json())
-    _logged = result
+        log = logger.info if result.status == OK else logger.warning
+        log("readiness_changed", said=said, **outcome)
 
 
 class HealthMiddleware:
@@ -175,6 +176,7 @@ class HealthMiddleware:
                 match = resolve(request.path_info)
             except Resolver404:
                 return self.get_response(request)
-            response: HttpResponseBase = match.func(request, *match.args, **match.kwargs)
+            response: JsonResponse = match.func(request, *match.args, **match.kwargs)
+            response["Content-Length"] = str(len(response.content))
             return response
         return self.get_response(request)
