@@ -45,8 +45,11 @@ PROBLEMS = {
     "403": "The caller lacks the permission.",
     "404": "There is nothing at this address.",
     "409": "The present state of the data does not allow it.",
+    "411": "The body has no Content-Length.",
     "412": "The row has changed since the ETag in If-Match.",
+    "413": "The file is larger than this service accepts; `limit` says how many bytes it may have.",
     "415": "The body is of a type that this address does not take.",
+    "416": "The file has no such part; Content-Range says how long it is.",
     "503": "The database does not answer at the moment; Retry-After says when to try again.",
 }
 HEADERS = {
@@ -183,6 +186,10 @@ class Schema(AutoSchema):
             codes.append("404")
         if operation.get("requestBody"):
             codes += ["400", "415"]
+        if "multipart/form-data" in operation.get("requestBody", {}).get("content", {}):
+            codes += ["411", "413"]
+        if "206" in operation["responses"]:
+            codes.append("416")
         if self.lists:
             codes.append("400")
         if self.resource_view and self.method in {"PUT", "PATCH", "DELETE"}:

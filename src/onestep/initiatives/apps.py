@@ -12,6 +12,7 @@ class InitiativesConfig(AppConfig):
     label = "initiatives"
 
     def ready(self) -> None:
-        """Load the document models, which stand beside `models` and need them."""
+        """Load the document models, which stand beside `models` and need them, and the admin of attachments."""
         import_module("onestep.initiatives.documents")
         import_module("onestep.initiatives.attachment_documents")
+        import_module("onestep.initiatives.attachment_admin")
