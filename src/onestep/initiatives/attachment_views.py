@@ -82,8 +82,8 @@ class AttachmentViewSet(ListMixin, RetrieveMixin, CreateMixin, DestroyMixin):
     """Files of initiatives. The content of one is at its `content_url`.
 
     What is accepted is told by the content: PDF, PNG, JPEG, GIF, WebP, Office and OpenDocument files without macros,
-    ZIP archives, and text, Markdown and CSV in UTF-8. The ending of the name has to fit it. A file cannot be changed: to
-    replace it, upload another and delete it.
+    ZIP archives, and text, Markdown and CSV in UTF-8. The ending of the name has to fit it. A file cannot be changed:
+    upload another and delete it.
     """
 
     queryset = Attachment.objects.all()
