@@ -17,3 +17,13 @@ class StaticFilesStorage(CompressedManifestStaticFilesStorage):
     def compress_files(self, paths: Iterable[str]) -> Iterator[tuple[str, str]]:
         """Compress those of `paths` that have no compressed copy; yield each path with its copy's."""
         yield from super().compress_files([path for path in paths if not self.exists(f"{path}.br")])
+
+    def stored_name(self, name: str) -> str:
+        """Return the hashed name, or the plain one of a file that was not collected.
+
+        A page without its look is better than none; `/health/ready` says that files are missing.
+        """
+        try:
+            return str(super().stored_name(name))
+        except ValueError:
+            return name
