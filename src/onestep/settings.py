@@ -162,6 +162,7 @@ LOGIN_URL = "login"
 AXES_FAILURE_LIMIT = env.integer("LOGIN_ATTEMPT_LIMIT", 5, least=1, most=1000)
 AXES_COOLOFF_TIME = timedelta(minutes=env.integer("LOGIN_LOCKOUT_MINUTES", 15, least=1, most=1440))
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+LOGIN_HISTORY_DAYS = env.integer("LOGIN_HISTORY_DAYS", 365, least=1, most=3650)  # for `onestep housekeeping`
 AXES_HANDLER = "onestep.accounts.attempts.AttemptHandler"
 AXES_LOCKOUT_CALLABLE = "onestep.accounts.attempts.refuse"
 AXES_CLIENT_IP_CALLABLE = "onestep.accounts.attempts.counted_address"
@@ -288,7 +289,6 @@ LOGGING: dict[str, Any] = {
         # What these say of a request stands in its own line already.
         "django.request": {"level": "CRITICAL"},
         "django.server": {"level": "CRITICAL"},
-        "django.db.backends": {"level": "INFO"},  # below that it shows values: hashes of passwords, keys of sessions
         "axes": {"level": "ERROR"},  # `accounts.attempts` says the same in one line
     },
 }

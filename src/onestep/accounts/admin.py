@@ -59,13 +59,6 @@ class UserAdmin(auth_admin.UserAdmin):
         """Let only superusers delete superusers."""
         return super().has_delete_permission(request, obj) and self._is_in_reach(request, obj)
 
-    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        """Read the permissions' names in one query."""
-        field = super().formfield_for_manytomany(db_field, request, **kwargs)
-        if db_field.name == "user_permissions" and field:
-            field.queryset = field.queryset.select_related("content_type")  # type: ignore[attr-defined]
-        return field
-
     @staticmethod
     def _is_in_reach(request: HttpRequest, obj: Any) -> bool:
         return obj is None or request.user.is_superuser or not obj.is_superuser
