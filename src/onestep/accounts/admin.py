@@ -22,7 +22,7 @@ admin.site.unregister(BlacklistedToken)
 
 
 @admin.register(User)
-class UserAdmin(auth_admin.UserAdmin):
+class UserAdmin(auth_admin.UserAdmin):  # type: ignore[type-arg]  # takes none when it runs
     """Who may sign in. Only a superuser makes a superuser, or changes one: an Administrator does not become more."""
 
     list_display = ("username", "email", "first_name", "last_name", "roles", "is_active", "is_staff", "last_login")
@@ -64,7 +64,7 @@ class UserAdmin(auth_admin.UserAdmin):
         return obj is None or request.user.is_superuser or not obj.is_superuser
 
 
-class LeftBehindAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  (Django's takes none when it runs)
+class LeftBehindAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # takes none when it runs
     """Rows that logging in makes: to be read, and deleted."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:

@@ -52,7 +52,7 @@ def counted_address(request: HttpRequest) -> str | None:
     return None
 
 
-class AttemptHandler(AxesDatabaseHandler):
+class AttemptHandler(AxesDatabaseHandler):  # type: ignore[misc]  # axes has no types
     """The rules above, on the tables of django-axes."""
 
     def is_locked(self, request: Any, credentials: dict[str, Any] | None = None) -> bool:

@@ -7,7 +7,7 @@ Both end with their user: when that is deactivated, deleted, or gets another pas
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, TypedDict, TypeVar
+from typing import Any, TypedDict, TypeVar
 
 import structlog
 from django.conf import settings
@@ -72,7 +72,7 @@ key_ring = KeyRing()
 class AccessToken(tokens.AccessToken):
     """What a request carries."""
 
-    _token_backend: ClassVar[Any] = key_ring
+    _token_backend = key_ring
 
 
 class RefreshToken(tokens.Token):
@@ -80,13 +80,13 @@ class RefreshToken(tokens.Token):
 
     token_type = "refresh"  # noqa: S105  (the kind of token, not one)
     lifetime = api_settings.REFRESH_TOKEN_LIFETIME
-    _token_backend: ClassVar[Any] = key_ring
+    _token_backend = key_ring
 
 
 class AnyToken(tokens.UntypedToken):
     """A token of either kind."""
 
-    _token_backend: ClassVar[Any] = key_ring
+    _token_backend = key_ring
 
 
 class TokenPair(TypedDict):
@@ -114,7 +114,7 @@ def read_token(kind: type[AnyKind], text: str | bytes) -> AnyKind:
     Raises CredentialsError.
     """
     try:
-        return kind(text)  # type: ignore[arg-type]  (simplejwt's annotation says Token, and means its text)
+        return kind(text)  # type: ignore[arg-type]  # simplejwt's annotation means the text
     except ExpiredTokenError:
         raise refused(EXPIRED) from None
     except TokenError:
@@ -169,7 +169,7 @@ def revoke_token(text: str) -> None:
     Raises CredentialsError for what is no refresh token of this service.
     """
     try:
-        token = RefreshToken(text)  # type: ignore[arg-type]
+        token = RefreshToken(text)  # type: ignore[arg-type]  # as above
     except ExpiredTokenError:
         return
     except TokenError:

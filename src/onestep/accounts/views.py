@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import Any
 
 from django.contrib.auth import authenticate, user_logged_in
 from django.views.decorators.debug import sensitive_variables
@@ -31,8 +31,8 @@ WRONG_TOKEN = problem_answer(401, tokens.SPENT, code="token_not_valid")
 class AuthView(GenericAPIView[Any]):
     """An address that takes no access token, and whose answers no cache may keep."""
 
-    authentication_classes: ClassVar[Any] = ()
-    permission_classes: ClassVar[Any] = (AllowAny,)
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
 
     def validated(self, request: Request) -> dict[str, Any]:
         """Return the validated values of the body. Raises ValidationError."""
@@ -80,7 +80,7 @@ class ObtainTokensView(AuthView):
         if user is None:
             raise CredentialsError("The user name or the password is not right.")
         user_logged_in.send(User, request=request._request, user=user)
-        return Response(tokens.issue_tokens(user))  # type: ignore[arg-type]
+        return Response(tokens.issue_tokens(user))
 
 
 class RotateTokensView(AuthView):
