@@ -1,0 +1,191 @@
+"""The matrix: every check by name, one short session each. `nox -l` lists them; arguments after `--` go to the tool.
+
+`nox` runs what a contributor needs before a push. `nox -t check` runs everything; its last lines are a table of times.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import nox
+
+nox.needs_version = ">=2025.5"
+nox.options.sessions = ["lint", "types", "tests"]
+nox.options.error_on_missing_interpreters = True
+nox.options.reuse_venv = "yes"
+
+ROOT = Path(__file__).parent
+REPORTS = ROOT / "reports"
+# More of either with commas: ONESTEP_PYTHONS=3.11,3.12 nox -s tests. The image has the first of both.
+PYTHONS = os.environ.get(
+    "ONESTEP_PYTHONS", "3.11" if shutil.which("python3.11") else ".".join(map(str, sys.version_info[:2]))
+)
+POSTGRES_VERSIONS = os.environ.get("ONESTEP_POSTGRES_VERSIONS", "15")
+PYTHON_IMAGE = "python:3.11-slim"
+IMAGE_LIMIT = 90_000_000  # bytes that the production image may add to its base
+SHELL_SCRIPTS = [".ci/run", "docker/lean.sh", *map(str, sorted(Path("docker/development").iterdir()))]
+
+# Django reads the environment when it starts. These commands need no server: port 1 says at once that none is there.
+NO_SERVER = {
+    "DEBUG": "1",
+    "DATABASE_URL": "postgresql://onestep:onestep@127.0.0.1:1/onestep",
+    "PYTHONWARNINGS": "ignore",
+}
+
+
+def poetry() -> str:
+    """Return the path of Poetry: beside this nox, as requirements-tools.txt installs them, or on PATH."""
+    beside = Path(sys.executable).with_name("poetry")
+    return str(beside) if beside.exists() else "poetry"
+
+
+def install(session: nox.Session, groups: str, *, onestep: bool = True) -> None:
+    """Install the groups' packages as poetry.lock has them, and OneStep itself, from this checkout."""
+    requirements = str(Path(session.create_tmp()) / "requirements.txt")
+    session.run(poetry(), "export", "--only", groups, "--output", requirements, external=True, silent=True)
+    session.install("--no-deps", "--require-hashes", "--requirement", requirements)
+    if onestep:
+        environment = {"VIRTUAL_ENV": session.virtualenv.location, "POETRY_VIRTUALENVS_CREATE": "false"}
+        session.run(poetry(), "install", "--quiet", "--only-root", env=environment, external=True, silent=True)
+
+
+def output(*command: str) -> str:
+    """Return what a command prints, or nothing where it fails or is not installed."""
+    try:
+        return subprocess.run(command, capture_output=True, check=True, text=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+def need_engine(session: nox.Session) -> None:
+    """Stop the session with one line where no Docker engine answers."""
+    if not output("docker", "version", "--format", "{{.Server.Version}}"):
+        session.error(
+            "This check needs a Docker engine, and none answers. Without one these work: make test, make demo."
+        )
+
+
+@nox.session(tags=["check"])
+def lint(session: nox.Session) -> None:
+    """Hold style, import directions, Dockerfile, scripts and workflows to their rules, and migrations to the models."""
+    install(session, "main,lint")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("lint-imports", silent=True)
+    session.run(poetry(), "check", "--lock", "--strict", external=True)
+    session.run("hadolint", "docker/Dockerfile")
+    session.run("shellcheck", *SHELL_SCRIPTS)
+    session.run("shfmt", "--diff", "--indent", "2", "--case-indent", *SHELL_SCRIPTS)
+    session.run("zizmor", "--offline", "--quiet", ".github/workflows")
+    if shutil.which("actionlint"):
+        session.run("actionlint", external=True)
+    else:
+        session.warn("actionlint is not on PATH: the workflows' syntax was not checked (github.com/rhysd/actionlint).")
+    session.run("onestep", "makemigrations", "--check", "--dry-run", env=NO_SERVER)
+    session.run("onestep", "check", "--deploy", "--fail-level", "WARNING", env=production_settings())
+
+
+def production_settings() -> dict[str, str]:
+    """Return the environment that .env.prod makes, with a value for every reference that must have one."""
+    values = {
+        "SECRET_KEY": "lint-" + "0123456789abcdef" * 4,
+        "POSTGRES_PASSWORD": "of-no-database",
+        "ALLOWED_HOSTS": "a.example",
+    }
+    settings = {}
+    for line in (ROOT / ".env.prod").read_text().splitlines():
+        found = re.fullmatch(r"(\w+)=(?:\$\{\1:([?-]).*\}|(\w*))", line)
+        if not found and line and not line.startswith("#"):
+            raise ValueError(f".env.prod: neither a comment, a plain word nor a reference of the same name: {line}")
+        if found:
+            name, kind, word = found.groups()
+            settings[name] = values.get(name, "onestep") if kind == "?" else word or ""
+    return settings
+
+
+@nox.session(tags=["check"])
+def types(session: nox.Session) -> None:
+    """Check the types of our code, strictly."""
+    install(session, "main,types")
+    session.run("mypy", *session.posargs, env=NO_SERVER)
+
+
+@nox.session(python=PYTHONS.split(","), tags=["check"])
+@nox.parametrize("postgres", POSTGRES_VERSIONS.split(","))
+def tests(session: nox.Session, postgres: str) -> None:
+    """Run the unit tests on a real PostgreSQL: a container's, or an embedded one where no Docker engine answers."""
+    install(session, "main,demo,test")
+    session.run("pytest", *(session.posargs or ["tests/unit"]), env={"POSTGRES_VERSION": postgres})
+
+
+@nox.session(venv_backend="none", tags=["check"])
+def image_build(session: nox.Session) -> None:
+    """Build both images, write down which they are, and refuse a production image that adds over 90 MB to its base."""
+    need_engine(session)
+    version = re.search(r'^version = "(.+)"', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+    labels = {
+        "VERSION": version.group(1) if version else "",
+        "REVISION": output("git", "rev-parse", "HEAD"),
+        "CREATED": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+    build = [
+        "docker",
+        "build",
+        "--file",
+        "docker/Dockerfile",
+        *(f"--build-arg={name}={labels[name]}" for name in labels),
+    ]
+    for target in ("production", "development"):
+        session.run(*build, f"--target={target}", f"--tag=onestep-{target}", *session.posargs, ".", external=True)
+    if not output("docker", "image", "inspect", PYTHON_IMAGE):  # a build does not store its base under a name
+        session.run("docker", "pull", "--quiet", PYTHON_IMAGE, external=True)
+
+    base, *built = (inspect(image) for image in (PYTHON_IMAGE, "onestep-production", "onestep-development"))
+    REPORTS.mkdir(exist_ok=True)
+    (REPORTS / "images.json").write_text(json.dumps({"base": base, "built": built}, indent=2) + "\n")
+    session.log("What takes the most in the production image, in KB:")
+    parts = "cd /opt/onestep/lib/python*/site-packages && du -sk /app/src /app/staticfiles * | sort -rn | head -n 12"
+    run = ["docker", "run", "--rm", "--network=none", "--entrypoint=sh", "onestep-production", "-c", parts]
+    session.run(*run, external=True)
+    for image in built:
+        session.log(
+            f"{image['name']} adds {(image['size'] - base['size']) / 1e6:.1f} MB to {PYTHON_IMAGE}: {image['id']}"
+        )
+    if built[0]["size"] - base["size"] > IMAGE_LIMIT:
+        session.error(f"The production image may add {IMAGE_LIMIT / 1e6:.0f} MB. The largest parts are above.")
+
+
+def inspect(image: str) -> dict[str, Any]:
+    """Return an image's name, id and size in bytes."""
+    found = json.loads(output("docker", "image", "inspect", image))[0]
+    return {"name": image, "id": found["Id"], "size": found["Size"]}
+
+
+@nox.session(tags=["check"])
+def smoke(session: nox.Session) -> None:
+    """Start the development stack of a fresh copy as a person does, and look at it from the outside; remove it."""
+    need_engine(session)
+    install(session, "container", onestep=False)
+    session.run("pytest", "tests/container", *session.posargs)
+
+
+@nox.session(tags=["check"])
+def demo(session: nox.Session) -> None:
+    """Run `make demo` in a fresh clone, speak to it over HTTP, stop it with Ctrl-C, and start it again in 3 seconds."""
+    install(session, "container", onestep=False)
+    session.run("pytest", "tests/demo", *session.posargs)
+
+
+@nox.session(default=False)
+def bench(session: nox.Session) -> None:
+    """Measure the list of initiatives beside a bare WSGI application and plain DRF; print a table of ratios."""
+    install(session, "main,demo,test,container")
+    session.run("python", "-m", "bench.api", *session.posargs)
