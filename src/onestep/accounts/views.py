@@ -53,6 +53,7 @@ class ObtainTokensView(AuthView):
     serializer_class = serializers.CredentialsSerializer
 
     @extend_schema(
+        operation_id="auth_obtain_tokens",
         summary="Sign in",
         description="Answers a pair of tokens. After too many failures the answer is 429 for a while, right or wrong.",
         examples=[OpenApiExample("Name and password", {"username": "ada", "password": "…"}, request_only=True)],
@@ -89,6 +90,7 @@ class RotateTokensView(AuthView):
     serializer_class = serializers.RefreshTokenSerializer
 
     @extend_schema(
+        operation_id="auth_rotate_tokens",
         summary="Exchange a refresh token",
         description="Answers a new pair. A refresh token works once: of two uses at the same time, one is a 401.",
         responses={200: PAIR, (401, "application/problem+json"): WRONG_TOKEN},
@@ -104,9 +106,13 @@ class VerifyTokenView(AuthView):
     serializer_class = serializers.TokenSerializer
 
     @extend_schema(
+        operation_id="auth_verify_token",
         summary="Verify a token",
         description="Answers what an access or refresh token is, if it would be accepted now.",
-        responses={200: serializers.VerifiedTokenSerializer, (401, "application/problem+json"): WRONG_TOKEN},
+        responses={
+            200: OpenApiResponse(serializers.VerifiedTokenSerializer, "It would be accepted."),
+            (401, "application/problem+json"): WRONG_TOKEN,
+        },
     )
     def post(self, request: Request) -> Response:
         """Answer what the token is."""
@@ -126,6 +132,7 @@ class LogOutView(AuthView):
     serializer_class = serializers.RefreshTokenSerializer
 
     @extend_schema(
+        operation_id="auth_log_out",
         summary="Sign out",
         description="Makes the refresh token useless. The access token beside it expires by itself, within minutes.",
         responses={
@@ -145,7 +152,12 @@ class MeView(GenericAPIView[Any]):
     permission_classes = (IsAuthenticated,)
     serializer_class = serializers.MeSerializer
 
-    @extend_schema(summary="Read who you are", description="The caller, with their roles and all their permissions.")
+    @extend_schema(
+        operation_id="auth_me",
+        summary="Read who you are",
+        description="The caller, with their roles and all their permissions. Any user may ask.",
+        responses={200: OpenApiResponse(serializers.MeSerializer, "The caller.")},
+    )
     def get(self, request: Request) -> Response:
         """Answer the caller."""
         user: Any = request.user

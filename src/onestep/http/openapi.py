@@ -33,9 +33,14 @@ class InvalidProblemSerializer(ProblemSerializer):
         return super().get_fields() | {"errors": serializers.DictField(required=False)}
 
 
+def problem_example(status: int, detail: str, *, code: str | None = None) -> dict[str, Any]:
+    """Return a problem as an example: without the id of the request in which it happens to be made."""
+    return {name: value for name, value in problem(status, detail, code=code).items() if name != "request_id"}
+
+
 def problem_answer(status: int, detail: str, *, code: str) -> OpenApiResponse:
     """Return the description of a problem that is a view's own, for its `extend_schema`."""
-    example = OpenApiExample(code, problem(status, detail, code=code), response_only=True, status_codes=[status])
+    example = OpenApiExample(code, problem_example(status, detail, code=code), response_only=True)
     return OpenApiResponse(ProblemSerializer, detail, [example])
 
 
@@ -158,7 +163,7 @@ class Schema(AutoSchema):
 
     def _problem_response(self, code: str) -> dict[str, Any]:
         serializer = InvalidProblemSerializer if code == "400" else ProblemSerializer
-        example = problem(int(code), PROBLEMS[code])
+        example = problem_example(int(code), PROBLEMS[code])
         if code == "400":
             example["errors"] = {"name": ["This field is required."]}
         content = {"schema": self.resolve_serializer(serializer, "response").ref, "example": example}
