@@ -123,10 +123,10 @@ def _scratch(
     monkeypatch.syspath_prepend(folder)
     monkeypatch.setattr("onestep.operations.migrating.backoff", lambda attempt: 0.0)
     connections.settings[ALIAS] = {**connections.settings["default"], "NAME": name}
-    settings.MIGRATION_MODULES = {"ladder": scratch.package}
-    settings.INSTALLED_APPS = [*settings.INSTALLED_APPS, LADDER]
     try:
         with blocker.unblock():
+            settings.MIGRATION_MODULES = {"ladder": scratch.package}
+            settings.INSTALLED_APPS = [*settings.INSTALLED_APPS, LADDER]
             yield scratch
     finally:
         connections[ALIAS].close()

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
-import django.db
-from django.core.management.base import CommandError
 from django.core.management.commands import migrate
 from django.db.migrations.migration import Migration
 
-from onestep.operations.database import explain
+from onestep.operations.command_errors import database_errors_in_words
 from onestep.operations.migrating import MigrationRun
 
 
@@ -20,13 +16,13 @@ class Command(migrate.Command):
 
     def check(self, *args: Any, **kwargs: Any) -> None:
         """Run the system checks, some of which ask the database."""
-        with _database_errors_in_words():
+        with database_errors_in_words():
             super().check(*args, **kwargs)
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Migrate."""
         if (options["plan"] or options["check_unapplied"]) and not options["prune"]:
-            with _database_errors_in_words():
+            with database_errors_in_words():
                 super().handle(*args, **options)
             return
         self.verbosity = options["verbosity"]
@@ -47,11 +43,3 @@ class Command(migrate.Command):
         if self.verbosity:
             self.stdout.write(text, ending=ending)
             self.stdout.flush()
-
-
-@contextmanager
-def _database_errors_in_words() -> Iterator[None]:
-    try:
-        yield
-    except django.db.Error as error:
-        raise CommandError(str(explain(error))) from error
