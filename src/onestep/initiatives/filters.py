@@ -6,6 +6,7 @@ from datetime import date
 from typing import Any
 
 import django_filters
+from django.core.exceptions import ValidationError
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.lookups import GreaterThanOrEqual
 
@@ -15,8 +16,19 @@ from onestep.initiatives.hierarchy import ids_below
 from onestep.initiatives.models import Initiative, InitiativeQuerySet, Status, TeamMember
 
 
+class ChoiceItemField(django_filters.fields.ChoiceField):
+    """One of several choices; an empty one, such as after a comma too many, is none of them."""
+
+    def validate(self, value: Any) -> None:
+        """Raise ValidationError for what is not a choice."""
+        if not value or not self.valid_value(value):
+            raise ValidationError(self.error_messages["invalid_choice"], code="invalid_choice", params={"value": value})
+
+
 class ChoicesFilter(django_filters.BaseInFilter, django_filters.ChoiceFilter):
     """Keeps the rows that have one of several values, which are given separated by commas."""
+
+    field_class = ChoiceItemField
 
 
 class InitiativeFilterSet(ListFilterSet):

@@ -59,15 +59,13 @@ class InitiativeInputSerializer(serializers.Serializer[Any]):
         """Return the people, looked up in one query, with their roles."""
         people = Person.objects.in_bulk([entry["person"] for entry in entries])
         seen: set[int] = set()
-        errors: list[dict[str, list[str]]] = []
-        for pk in (entry["person"] for entry in entries):
+        errors: dict[int, dict[str, list[str]]] = {}
+        for index, pk in enumerate(entry["person"] for entry in entries):
             if pk not in people:
-                errors.append({"person": [f"There is none with the id {pk}."]})
+                errors[index] = {"person": [f"There is none with the id {pk}."]}
             elif pk in seen:
-                errors.append({"person": ["This person is on the team already."]})
-            else:
-                errors.append({})
+                errors[index] = {"person": ["This person is on the team already."]}
             seen.add(pk)
-        if any(errors):
+        if errors:
             raise serializers.ValidationError(errors)
         return [(people[entry["person"]], entry["role"]) for entry in entries]
