@@ -7,7 +7,7 @@ from rest_framework.routers import APIRootView, DefaultRouter
 
 
 class ApiRootView(APIRootView):
-    """The resources of the API. The reference is at [/api/docs/](/api/docs/)."""
+    """The resources of the API. Log in to browse them."""
 
     name = "OneStep API"
     permission_classes = (AllowAny,)

@@ -17,10 +17,11 @@ class RelatedFilter(admin.SimpleListFilter):
     """Whether a person is related to anything by `relation`."""
 
     relation: str
+    choices_in_words: tuple[str, str]
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         """Return the choices."""
-        return [("yes", "Yes"), ("no", "No")]
+        return list(zip(("yes", "no"), self.choices_in_words, strict=True))
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Person]) -> QuerySet[Person]:
         """Keep the chosen people."""
@@ -32,17 +33,19 @@ class RelatedFilter(admin.SimpleListFilter):
 class CoordinatesFilter(RelatedFilter):
     """Whether a person coordinates an initiative."""
 
-    title = "coordinates initiatives"
+    title = "coordination"
     parameter_name = "coordinates"
     relation = "coordinated"
+    choices_in_words = ("Coordinates initiatives", "Coordinates none")
 
 
 class TeamFilter(RelatedFilter):
     """Whether a person is on a team."""
 
-    title = "is on a team"
+    title = "teams"
     parameter_name = "on_team"
     relation = "team_memberships"
+    choices_in_words = ("Is on a team", "Is on none")
 
 
 class EmailFilter(admin.SimpleListFilter):
