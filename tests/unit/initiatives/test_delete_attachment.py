@@ -83,3 +83,12 @@ def test_remove_files_of_initiatives(media_root: Path, django_assert_num_queries
             initiative.delete()
         assert len(files_in(media_root)) == 3
     assert files_in(media_root) == [attachment.file.name]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_delete_initiative_removes_files(editor: APIClient, media_root: Path) -> None:
+    initiative = InitiativeFactory()
+    attach(initiative)
+    kept = attach(InitiativeFactory())
+    assert editor.delete(f"/api/v1/initiatives/{initiative.pk}/").status_code == 204
+    assert files_in(media_root) == [kept.file.name]
