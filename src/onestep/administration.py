@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import NON_FIELD_ERRORS
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import IntegrityError, models, transaction
 from django.db.models import Count, OuterRef, Subquery
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -39,6 +39,11 @@ class ResourceForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at
                 super().add_error(self._field_of(found.message), found)
         super().add_error(field, error)
 
+    def _get_validation_exclusions(self) -> set[str]:
+        """Let constraints on generated columns be checked: they follow from the fields that they are made of."""
+        generated = {field.name for field in self.instance._meta.fields if field.generated}
+        return set(super()._get_validation_exclusions()) - generated  # type: ignore[misc]  # the stubs lack it
+
     def _field_of(self, message: object) -> str | None:
         """Return the field that the model names for the constraint with this message, if the form has it."""
         named = getattr(self.instance, "constraint_fields", {})
@@ -47,6 +52,18 @@ class ResourceForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at
             if field in self.fields and constraint.get_violation_error_message() == message:
                 return str(field)
         return None
+
+
+class InlineResourceForm(ResourceForm):
+    """A form of a row on the page of its parent, which checks the constraints that name the parent too."""
+
+    def validate_unique(self) -> None:
+        """Check what the framework leaves out, since the parent may be new: the database then has no row of it yet."""
+        super().validate_unique()
+        try:
+            self.instance.validate_constraints(exclude=self._get_validation_exclusions())
+        except ValidationError as error:
+            self._update_errors(error)  # type: ignore[attr-defined]  # the stubs lack it
 
 
 class ServiceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time

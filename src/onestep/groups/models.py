@@ -7,20 +7,24 @@ from typing import Any, ClassVar, Self
 from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import DateRangeField, RangeOperators
 from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator, URLValidator
 from django.db import models
 from django.db.models import F, Func, Q, Value
 from django.utils import timezone
 
 from onestep.dates import END_KEY, CurrentDate
 from onestep.people.models import Person
-from onestep.search import search_index, search_key, sort_key
+from onestep.search import search, search_index, search_key, sort_key
+
+code_form = RegexValidator(r"^[-a-zA-Z0-9_]+\Z", "A code consists of letters, digits, hyphens and underscores.")
+web_address = URLValidator(["http", "https"], message="Give a web address that begins with https:// or http://.")
 
 
 class Campus(models.Model):
     """A place of the organisation. Its code is how people name it."""
 
     name = models.CharField(max_length=200)
-    code = models.SlugField(max_length=20, db_index=False, help_text="Unique whatever the case.")
+    code = models.CharField(max_length=20, validators=[code_form], help_text="Unique whatever the case.")
     location = models.CharField(max_length=200, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
@@ -118,7 +122,7 @@ class Group(models.Model):
     name = models.CharField(max_length=200)
     short_name = models.CharField(max_length=40, help_text="Unique on its campus, whatever case and accents.")
     kind = models.CharField(max_length=20, choices=Kind)
-    url = models.URLField("URL", max_length=500, blank=True)
+    url = models.CharField("URL", max_length=500, blank=True, validators=[web_address])
     campus = models.ForeignKey(Campus, models.PROTECT, related_name="groups")
     knowledge_areas = models.ManyToManyField(KnowledgeArea, related_name="groups", blank=True)
     members = models.ManyToManyField(Person, through="Membership", related_name="groups")
@@ -205,6 +209,12 @@ class LeadershipQuerySet(models.QuerySet[Any]):
     def inactive(self) -> Self:
         """Keep those that have ended or have not begun."""
         return self.exclude(self._active())
+
+    def search(self, text: str) -> Self:
+        """Keep those whose person or whose group has every word of the text."""
+        return self.filter(
+            Q(person__in=search(Person.objects.all(), text)) | Q(group__in=search(Group.objects.all(), text))
+        )
 
     @staticmethod
     def _active() -> Q:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.validators import RegexValidator, URLValidator
 from rest_framework import serializers
 
-from onestep.groups.models import Campus, Group, KnowledgeArea
+from onestep.groups.models import Campus, Group, KnowledgeArea, code_form, web_address
 from onestep.http.fields import RelatedIdField, RelatedIdOrCodeField, RelatedIdsField
 from onestep.people.models import Person
 
@@ -18,9 +17,7 @@ class CampusInputSerializer(serializers.Serializer[Any]):
     name = serializers.CharField(max_length=200)
     code = serializers.CharField(
         max_length=20,
-        validators=[
-            RegexValidator(r"^[-a-zA-Z0-9_]+\Z", "A code consists of letters, digits, hyphens and underscores.")
-        ],
+        validators=[code_form],
         help_text="No other campus's, whatever its case.",
     )
     location = serializers.CharField(max_length=200, required=False, allow_blank=True)
@@ -44,9 +41,7 @@ class GroupInputSerializer(serializers.Serializer[Any]):
         max_length=500,
         required=False,
         allow_blank=True,
-        validators=[
-            URLValidator(["http", "https"], message="Give a web address that begins with https:// or http://.")
-        ],
+        validators=[web_address],
     )
     campus = RelatedIdOrCodeField(Campus.objects.all())
     knowledge_areas = RelatedIdsField(

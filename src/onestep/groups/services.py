@@ -184,7 +184,7 @@ def update_leadership(leadership: Leadership, **changes: Any) -> Leadership:
         raise InvalidError(errors)
     if changes and present.has_ended:
         raise ConflictError(
-            f"This leadership ended on {present.end_date} and keeps its dates. "
+            f"{present.person} led {present.group} until {present.end_date}, and an ended leadership keeps its dates. "
             "To appoint the person again, make a new one.",
             code="leadership_ended",
             start_date=present.start_date,

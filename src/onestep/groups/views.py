@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import django_filters
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import status
 from rest_framework.decorators import action
@@ -35,7 +35,6 @@ from onestep.http.permissions import ModelPermissions
 from onestep.http.problems import lost_row
 from onestep.http.viewsets import CreateMixin, DestroyMixin, ListMixin, RetrieveMixin, UpdateMixin
 from onestep.people.models import Person
-from onestep.search import search
 
 
 class CampusFilterSet(ListFilterSet):
@@ -188,11 +187,9 @@ class LeadershipFilterSet(ListFilterSet):
     )
     end_date_before = DateFilter("end_date", lookup_expr="lte", help_text="Ended on this day or earlier.")
 
-    def filter_search(self, queryset: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
+    def filter_search(self, queryset: Any, name: str, value: str) -> Any:
         """Keep the leaderships whose person or whose group has every word."""
-        return queryset.filter(
-            Q(person__in=search(Person.objects.all(), value)) | Q(group__in=search(Group.objects.all(), value))
-        )
+        return queryset.search(value)
 
     def filter_active(self, queryset: Any, name: str, value: bool) -> Any:  # noqa: FBT001
         """Keep those of today, or the others."""

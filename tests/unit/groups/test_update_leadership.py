@@ -24,7 +24,9 @@ def url(leadership: Leadership) -> str:
 
 @pytest.fixture
 def ended(db: None) -> Leadership:
-    return LeadershipFactory(start_date="2024-03-01", end_date="2025-03-01")
+    return LeadershipFactory(
+        person__name="Ana", group__short_name="SEEDS", start_date="2024-03-01", end_date="2025-03-01"
+    )
 
 
 @pytest.mark.parametrize("verb", ["get", "put", "patch", "delete"])
@@ -79,7 +81,7 @@ def test_update_leadership_that_has_ended(editor: APIClient, ended: Leadership, 
         "type": "urn:onestep:problem:leadership_ended",
         "title": "Conflict",
         "status": 409,
-        "detail": "This leadership ended on 2025-03-01 and keeps its dates. "
+        "detail": "Ana led SEEDS until 2025-03-01, and an ended leadership keeps its dates. "
         "To appoint the person again, make a new one.",
         "start_date": "2024-03-01",
         "end_date": "2025-03-01",

@@ -5,6 +5,7 @@ import datetime
 import django.contrib.postgres.constraints
 import django.contrib.postgres.fields.ranges
 import django.contrib.postgres.indexes
+import django.core.validators
 import django.db.models.deletion
 import django.db.models.functions.comparison
 import django.db.models.functions.text
@@ -29,7 +30,19 @@ class Migration(migrations.Migration):
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("name", models.CharField(max_length=200)),
-                ("code", models.SlugField(db_index=False, help_text="Unique whatever the case.", max_length=20)),
+                (
+                    "code",
+                    models.CharField(
+                        help_text="Unique whatever the case.",
+                        max_length=20,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "^[-a-zA-Z0-9_]+\\Z",
+                                "A code consists of letters, digits, hyphens and underscores.",
+                            )
+                        ],
+                    ),
+                ),
                 ("location", models.CharField(blank=True, max_length=200)),
                 ("created_at", models.DateTimeField(auto_now_add=True)),
                 ("updated_at", models.DateTimeField(auto_now=True)),
@@ -91,7 +104,19 @@ class Migration(migrations.Migration):
                     "kind",
                     models.CharField(choices=[("research", "Research"), ("extension", "Extension")], max_length=20),
                 ),
-                ("url", models.URLField(blank=True, max_length=500, verbose_name="URL")),
+                (
+                    "url",
+                    models.CharField(
+                        blank=True,
+                        max_length=500,
+                        validators=[
+                            django.core.validators.URLValidator(
+                                ["http", "https"], message="Give a web address that begins with https:// or http://."
+                            )
+                        ],
+                        verbose_name="URL",
+                    ),
+                ),
                 ("created_at", models.DateTimeField(auto_now_add=True)),
                 ("updated_at", models.DateTimeField(auto_now=True)),
                 (
