@@ -22,12 +22,17 @@ LADDER = "tests.unit.operations.ladder"
 _numbers = itertools.count(1)
 
 
+def url_of(database: str) -> str:
+    """Return the URL of a database on the tests' server."""
+    return urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{database}").geturl()
+
+
 class Scratch:
     """A database that Django knows as `scratch` and that the test looks into with a connection of its own."""
 
     def __init__(self, name: str, folder: Path) -> None:
         self.name = name
-        self.url = urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{name}").geturl()
+        self.url = url_of(name)
         self.package = f"{name}_migrations"
         self._folder = folder / self.package
         self._processes: list[Popen[str]] = []

@@ -7,7 +7,6 @@ from io import StringIO
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
-from django.db.migrations.loader import MigrationLoader
 
 from tests.unit.operations.scratch import Scratch
 
@@ -34,10 +33,9 @@ def schema(scratch: Scratch) -> list[object]:
 def test_migrate_project_to_zero_and_back(migrated: Scratch) -> None:
     """Every migration can be reversed, and the schema is the same when they are applied again."""
     before = schema(migrated)
-    for label in sorted({app for app, _ in MigrationLoader(None).disk_migrations} - {"ladder"}):
-        migrated.migrate(label, "zero", verbosity=0)
+    while apps := migrated.rows("SELECT app FROM django_migrations ORDER BY id LIMIT 1"):
+        migrated.migrate(*apps, "zero", verbosity=0)
     assert migrated.tables() == {"django_migrations"}
-    assert migrated.rows("SELECT app, name FROM django_migrations") == []
     assert migrated.rows(FUNCTIONS) == []
     migrated.migrate_whole_project()
     assert schema(migrated) == before

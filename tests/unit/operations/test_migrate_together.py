@@ -16,7 +16,7 @@ from django.core.management.base import CommandError
 from django.db import connections
 
 from onestep.operations.migration_lock import LOCK
-from tests.unit.operations.scratch import ALIAS, Reacting, Scratch
+from tests.unit.operations.scratch import ALIAS, Reacting, Scratch, url_of
 
 # Who has asked for the lock, was refused, and has looked who holds it.
 WAITING = """
@@ -104,14 +104,15 @@ operations = [migrations.RunSQL(
     with connections[ALIAS].cursor() as cursor:
         cursor.execute("SELECT current_setting('statement_timeout'), current_setting('lock_timeout')")
         assert cursor.fetchone() == ("10s", "5s")
-    assert scratch.rows("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == [0]
+    wait_until(lambda: scratch.rows("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == [0])
 
 
 class Pooler:
     """Passes connections on as PgBouncer does: it announces a process id of its own to the client."""
 
-    def __init__(self, host: str, port: int) -> None:
-        self._server = (host, port)
+    def __init__(self, host: str, port: str) -> None:
+        self._host = host
+        self._port = port
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -123,9 +124,16 @@ class Pooler:
         with suppress(OSError):  # closed
             while True:
                 client, _ = self._listener.accept()
-                server = socket.create_connection(self._server)
+                server = self._connect()
                 threading.Thread(target=self._answer, args=(server, client), daemon=True).start()
                 threading.Thread(target=self._ask, args=(client, server), daemon=True).start()
+
+    def _connect(self) -> socket.socket:
+        if not self._host.startswith("/"):
+            return socket.create_connection((self._host, self._port))
+        server = socket.socket(socket.AF_UNIX)
+        server.connect(f"{self._host}/.s.PGSQL.{self._port}")
+        return server
 
     @staticmethod
     def _ask(client: socket.socket, server: socket.socket) -> None:
@@ -145,10 +153,10 @@ class Pooler:
 
 def test_migrate_refuses_a_pooler(scratch: Scratch) -> None:
     server = connections[ALIAS].settings_dict
-    pooler = Pooler(server["HOST"], int(server["PORT"]))
+    pooler = Pooler(server["HOST"], server["PORT"])
     address = urlsplit(scratch.url)
     url = address._replace(
-        netloc=f"{address.username}:{address.password}@127.0.0.1:{pooler.port}",
+        netloc=f"{address.username}:{address.password or ''}@127.0.0.1:{pooler.port}",
         query="sslmode=disable&gssencmode=disable",
     ).geturl()
     process = scratch.start("migrate", "--skip-checks", DATABASE_URL=url)
@@ -165,7 +173,7 @@ def test_migrate_refuses_a_pooler(scratch: Scratch) -> None:
 
 def test_migrate_without_the_database(scratch: Scratch) -> None:
     """A wrong address is said in words, at once."""
-    process = scratch.start("migrate", DATABASE_URL=f"{scratch.url}_nowhere")
+    process = scratch.start("migrate", DATABASE_URL=url_of("nowhere"))
     output, errors = process.communicate(timeout=60)
     assert process.returncode == 1
     assert errors.startswith("CommandError: onestep.E023 The database server has no database of that name. (")
