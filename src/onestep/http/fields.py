@@ -45,6 +45,8 @@ class RelatedIdOrCodeField(RelatedIdField):
     `code_key` is the model's column with the folded code (`onestep.search.sort_key`).
     """
 
+    default_error_messages = {"invalid": "Give an id as a number, or a code as a text."}
+
     def __init__(self, queryset: QuerySet[Any], *, code_key: str = "sort_code", **kwargs: Any) -> None:
         self.code_key = code_key
         super().__init__(queryset, **kwargs)
