@@ -1,0 +1,65 @@
+"""Fixtures of what is looked at from the outside."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.container.stack import Stack, development_stack
+
+# Somebody who is neither root nor the first user of a machine. Without root nothing can be given to another user, and
+# the stack is run as the person who runs the tests.
+SOMEBODY = 12345
+MEASURED = pytest.StashKey[dict[str, float]]()
+
+
+@pytest.fixture(scope="session")
+def owner() -> int:
+    """The user id that the checkout belongs to."""
+    return SOMEBODY if os.getuid() == 0 else os.getuid()
+
+
+@pytest.fixture(scope="session")
+def measured(pytestconfig: pytest.Config) -> dict[str, float]:
+    """Seconds by what was measured; the run's last lines show them."""
+    return pytestconfig.stash.setdefault(MEASURED, {})
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Show what was measured."""
+    for name, seconds in config.stash.get(MEASURED, {}).items():
+        terminalreporter.write_line(f"{name}: {seconds:.2f} s")
+
+
+@pytest.fixture(scope="session")
+def stack(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    owner: int,
+    measured: dict[str, float],
+) -> Iterator[Stack]:
+    """The development stack, built and then started with empty volumes by one `docker compose up --wait`."""
+    with development_stack(tmp_path_factory.mktemp("checkout"), owner=owner) as stack:
+        began = time.monotonic()
+        stack.compose("up", "--wait")
+        measured["docker compose up --wait, empty volumes"] = time.monotonic() - began
+        yield stack
+        if request.session.testsfailed:
+            stack.print_logs()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A real browser: Chromium of this machine, else the one that `playwright install chromium` brings."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    arguments = ["--no-sandbox"] if os.getuid() == 0 else []  # Chromium refuses its sandbox to root
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path and Path(path), args=arguments)
+        yield browser
+        browser.close()
