@@ -120,6 +120,18 @@ def test_show_page_with_files_that_are_there() -> None:
     assert [name for name in names if not finders.find(name)] == []
 
 
+def test_show_page_without_collected_files(client: Client, settings: Any, tmp_path: Path) -> None:
+    """A page without its look is better than none."""
+    settings.STATIC_ROOT = tmp_path
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "staticfiles": {"BACKEND": "onestep.operations.static_files.StaticFilesStorage"},
+    }
+    response = client.get("/login/")
+    assert response.status_code == 200
+    assert 'href="/static/onestep/pages.css"' in response.content.decode()
+
+
 def test_show_favicon(client: Client) -> None:
     response = client.get("/favicon.ico")
     assert response.status_code == 302

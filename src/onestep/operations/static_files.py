@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 
-class StaticFilesStorage(CompressedManifestStaticFilesStorage):
+class StaticFilesStorage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]  # without types
     """WhiteNoise's storage that does not compress a file twice.
 
     The name of a collected file holds a hash of its content, so a compressed copy beside it is never out of date. The
