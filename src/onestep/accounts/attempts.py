@@ -4,8 +4,10 @@ Within LOGIN_LOCKOUT_MINUTES, and until one succeeds, there may fail
 
 - LOGIN_ATTEMPT_LIMIT attempts for one user name from one address;
 - 20 times as many from one address, whatever the names: somebody tries a few passwords on everybody;
-- 20 times as many for one user name, whatever the addresses: somebody guesses from many machines. This one spares the
-  addresses from which that user has logged in before, so that it shuts nobody out of where they usually work.
+- 20 times as many for one user name, whatever the addresses: somebody guesses from many machines.
+
+The last two spare a user at an address from which they have logged in before, so that they shut nobody out of where
+they usually work: not a known user who is attacked, nor the colleagues of somebody who attacks.
 
 An address is a whole network of the smallest kind, /64, in IPv6, where whoever has one address has all of these.
 """
@@ -65,9 +67,10 @@ class AttemptHandler(AxesDatabaseHandler):  # type: ignore[misc]  # axes has no 
             name=Sum("failures_since_start", filter=name, default=0),
         )
         limit: int = settings.AXES_FAILURE_LIMIT
-        if counts["both"] >= limit or counts["here"] >= limit * WIDE:
+        if counts["both"] >= limit:
             return True
-        return counts["name"] >= limit * WIDE and not AccessLog.objects.filter(here & name).exists()
+        widely = counts["name"] >= limit * WIDE or (counts["here"] >= limit * WIDE and request.axes_ip_address)
+        return bool(widely) and not AccessLog.objects.filter(here & name).exists()
 
     def user_login_failed(self, sender: Any, credentials: dict[str, Any], request: Any = None, **kwargs: Any) -> None:
         """Count the failure."""
