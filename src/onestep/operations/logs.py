@@ -46,8 +46,8 @@ def finish_request(
     """Add the user and the milliseconds taken to the request's line."""
     user = getattr(request, "user", None)
     # A user whom nothing has asked for yet is not read from the database for the log's sake.
-    if not (isinstance(user, SimpleLazyObject) and user._wrapped is empty):
-        log_kwargs["user_id"] = getattr(user, "pk", None)
+    unread = isinstance(user, SimpleLazyObject) and user._wrapped is empty
+    log_kwargs["user_id"] = None if unread else getattr(user, "pk", None)
     log_kwargs["milliseconds"] = round((time.monotonic() - request._started) * 1000, 1)  # type: ignore[attr-defined]
     name_request(response)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import json
 import os
@@ -17,6 +18,9 @@ from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 
 from onestep.operations import supervisor
 from onestep.operations.health import draining, latest_migrations
+
+# From Linux's sys/prctl.h: the signal that a process gets when its parent ends.
+PR_SET_PDEATHSIG = 1
 
 # What gunicorn gets beyond its own time to end before the supervisor ends it.
 MARGIN_SECONDS = 5
@@ -76,6 +80,8 @@ def serve() -> NoReturn:
     if server == 0:
         os.close(writing)
         os.setpgid(0, 0)  # of its own: Ctrl-C reaches the supervisor alone, and SIGKILL all workers
+        if sys.platform == "linux":
+            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)  # nothing serves on without a supervisor
         for name in supervisor.WATCHED:
             signal.signal(name, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, supervisor.WATCHED)

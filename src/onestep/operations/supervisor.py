@@ -20,7 +20,7 @@ from typing import Any
 
 STOP = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT}
 PASSED_ON = {signal.SIGUSR1, signal.SIGTTIN, signal.SIGTTOU}
-WATCHED = STOP | PASSED_ON | {signal.SIGCHLD}
+WATCHED = STOP | PASSED_ON | {signal.SIGCHLD, signal.SIGALRM}
 
 # From a quick stop to SIGKILL, in seconds.
 QUICK_STOP_SECONDS = 1.0
@@ -48,20 +48,15 @@ class Supervisor:
                     return status
                 say("error", "server_died", id="onestep.E052", status=status)
                 return status or 1
-            caught = self.wait()
+            if self.due:
+                signal.setitimer(signal.ITIMER_REAL, max(0.001, self.due[0] - time.monotonic()))
+            caught = signal.sigwait(WATCHED)
             if caught in STOP:
                 self.stop(signal.Signals(caught))
             elif caught in PASSED_ON:
                 os.kill(self.server, caught)
-            elif caught is None and self.due and time.monotonic() >= self.due[0]:
+            elif caught == signal.SIGALRM and self.due:
                 self.escalate(self.due[1])
-
-    def wait(self) -> int | None:
-        """Return the next signal, or None when something is due."""
-        if not self.due:
-            return signal.sigwait(WATCHED)
-        found = signal.sigtimedwait(WATCHED, max(0.0, self.due[0] - time.monotonic()))
-        return found.si_signo if found else None
 
     def reap(self) -> int | None:
         """Reap what has ended, orphans of others included; return the server's exit status once it has one."""
