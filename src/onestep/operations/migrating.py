@@ -65,6 +65,7 @@ class MigrationRun:
         self._lock = MigrationLock(using, say=say, wait=settings.MIGRATE_WAIT_TIMEOUT)
         self._transaction = ExitStack()  # that of the current migration
         self._current: Migration | None = None
+        self._step = ""  # what is being done, in words
         self._started = 0.0
         self._before: set[Key] | None = None  # what was applied when the run began
         self._views: dict[str, InstalledView] = {}  # those of that time
@@ -98,6 +99,7 @@ class MigrationRun:
     def _begin(self, migration: Migration, *, forwards: bool, fake: bool) -> None:
         self._lock.verify()
         self._current = migration
+        self._step = f"Migration {migration}"
         self._started = time.monotonic()
         self._say(f"  {'Applying' if forwards else 'Unapplying'} {migration}...", ending="")
         if forwards:
@@ -115,6 +117,7 @@ class MigrationRun:
         else:
             self._unapplied.append(migration)
         self._current = None
+        self._step = "What follows the migrations"
         self._say(f" {'faked' if fake else 'OK'} ({time.monotonic() - self._started:.2f} s)")
 
     def _repeat(self) -> None:
@@ -124,8 +127,8 @@ class MigrationRun:
             try:
                 self._attempt()
             except Exception as error:
-                if isinstance(error, CommandError) and not self._current:
-                    raise  # a wrong argument, or the lock: in words already
+                if isinstance(error, CommandError) and not (self._applied or self._unapplied):
+                    raise  # a wrong argument, or the lock: in words already, and nothing to take back
                 if self._current:
                     self._say(f" failed ({time.monotonic() - self._started:.2f} s)")
                 if self._is_blocked_by_views(error):
@@ -133,7 +136,8 @@ class MigrationRun:
                 fault = _transient_fault(error)
                 atomic = not self._current or self._current.atomic
                 if not fault or not atomic or attempt >= settings.MIGRATE_ATTEMPTS:
-                    logger.exception("migrate failed")
+                    if not isinstance(error, DATABASE_ERRORS) or self._before is not None:
+                        logger.exception("migrate failed")  # what a connection fails of needs no traceback
                     raise self._failure(error) from error
                 attempt += 1
                 self._pause(fault, attempt)
@@ -143,6 +147,7 @@ class MigrationRun:
     def _attempt(self) -> None:
         """Do what is left, under the lock."""
         self._current = None
+        self._step = "`onestep migrate`"
         self._prepare()
         if self._before is None:
             self._before = set(MigrationLoader(connections[self._using]).applied_migrations)
@@ -166,6 +171,7 @@ class MigrationRun:
         if self._fake or executor.migration_plan(executor.loader.graph.leaf_nodes()):
             self._say("Documents: left alone, since they need every migration applied.")
             return
+        self._step = "Installing the documents' views"
         started = time.monotonic()
         changed = install_views(self._using, previous=self._views)
         self._say(f"Documents: {', '.join(changed) or 'none'} changed ({time.monotonic() - started:.2f} s).")
@@ -196,9 +202,12 @@ class MigrationRun:
     def _failure(self, error: Exception) -> CommandError:
         """Take the run back, and return the words for all that."""
         if self._before is None:  # the database did not answer, or the migrations could not be read
-            return CommandError(str(explain(error)) if isinstance(error, DATABASE_ERRORS) else _words(error))
-        failed = self._current
-        step = f"Migration {failed}" if failed else "What follows the migrations"
+            if isinstance(error, DATABASE_ERRORS):
+                return CommandError(str(explain(error)))
+            return CommandError(
+                f"onestep.E115 The migrations cannot be read: {_words(error)}\n    Nothing was changed."
+            )
+        failed, step = self._current, self._step
         if self._unapplied or (failed and _key(failed) not in self._applied):
             done = ", ".join(map(str, self._unapplied)) or "none"
             return CommandError(

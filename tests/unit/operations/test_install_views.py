@@ -122,7 +122,7 @@ def test_migrate_failure_after_the_migrations(migrated: Scratch, monkeypatch: py
         migrated.migrate()
     lines = str(raised.value).splitlines()
     assert lines[0].startswith(
-        'onestep.E112 What follows the migrations failed: ProgrammingError: column "colour" does not exist'
+        'onestep.E112 Installing the documents\' views failed: ProgrammingError: column "colour" does not exist'
     )
     assert lines[1:] == [
         "    Unapplied again: ladder.m1.",

@@ -9,6 +9,7 @@ import psycopg2
 import pytest
 from django.core.management.base import CommandError
 from django.db import connections
+from django.db.models.signals import post_migrate
 
 from tests.unit.operations.scratch import ALIAS, Reacting, Scratch
 
@@ -265,3 +266,44 @@ def test_migrate_backwards_fails(scratch: Scratch) -> None:
         "The backup made before this run does."
     )
     assert scratch.applied() == ["m1", "m2"]
+
+
+def test_migrate_post_migrate_fails(scratch: Scratch) -> None:
+    """What other apps do after migrations belongs to the run."""
+
+    def refuse(sender: object, **options: object) -> None:
+        raise CommandError("no roles today")
+
+    scratch.write_migrations(m1=A)
+    post_migrate.connect(refuse)
+    try:
+        message = failure_of(scratch)
+    finally:
+        post_migrate.disconnect(refuse)
+    assert message == (
+        "onestep.E112 What follows the migrations failed: no roles today\n"
+        "    Unapplied again: ladder.m1.\n"
+        "    The database is as it was before this run. Mend the cause and run `onestep migrate` again."
+    )
+    assert scratch.applied() == []
+
+
+def test_migrate_unreadable_migration(scratch: Scratch) -> None:
+    scratch.write_migrations(m1=A, m2="dependencies = [('ladder', 'm9')]")
+    assert failure_of(scratch) == (
+        "onestep.E115 The migrations cannot be read: NodeNotFoundError: Migration ladder.m2 dependencies reference "
+        "nonexistent parent node ('ladder', 'm9')\n"
+        "    Nothing was changed."
+    )
+    assert scratch.tables() == set()
+
+
+def test_migrate_history_that_does_not_fit(scratch: Scratch) -> None:
+    scratch.write_migrations(m1=A, m2=B)
+    scratch.migrate()
+    scratch.rows("DELETE FROM django_migrations WHERE name = 'm1'")
+    assert failure_of(scratch) == (
+        "onestep.E112 `onestep migrate` failed: InconsistentMigrationHistory: Migration ladder.m2 is applied before "
+        "its dependency ladder.m1 on database 'scratch'.\n"
+        "    The database is as it was before this run. Mend the cause and run `onestep migrate` again."
+    )
