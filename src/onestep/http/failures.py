@@ -48,9 +48,6 @@ csrf_failure = error_page(
     code="csrf_failed",
 )
 page_not_found = error_page(404, "Not found", "There is nothing at this address.")
-too_many_attempts = error_page(
-    429, "Too many attempts", "Logging in failed too often. Wait a while, then try again, or ask an administrator."
-)
 server_error = error_page(
     500, "Something went wrong", "This is an error on our side. Quote the request id when you report it."
 )

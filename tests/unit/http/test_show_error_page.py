@@ -23,7 +23,6 @@ from tests.factories import UserFactory
         (failures.permission_denied, 403, "Not allowed", "forbidden"),
         (failures.csrf_failure, 403, "This form has expired", "csrf_failed"),
         (failures.page_not_found, 404, "Not found", "not_found"),
-        (failures.too_many_attempts, 429, "Too many attempts", "too_many_requests"),
         (failures.server_error, 500, "Something went wrong", "internal"),
         (failures.unavailable, 503, "Not available", "unavailable"),
     ],
