@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import Permission
+from django.test import Client
 from rest_framework.test import APIClient
 from rest_framework_simplejwt.tokens import AccessToken
 
@@ -52,6 +53,14 @@ def editor(db: None) -> APIClient:
         Permission.objects.filter(content_type__app_label__in=("people", "groups", "initiatives"))
     )
     return client_of(user)
+
+
+@pytest.fixture
+def operator(db: None) -> Client:
+    """Somebody who may do everything, logged in to the admin."""
+    client = Client()
+    client.force_login(UserFactory(username="operator", is_staff=True, is_superuser=True))
+    return client
 
 
 @pytest.fixture

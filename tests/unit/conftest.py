@@ -31,7 +31,14 @@ settings.STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storag
 # Hashing a password takes half a second in production, on purpose.
 settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
-from tests.unit.callers import anonymous, editor, media_root, outsider, reader  # noqa: E402, F401  (after the setup)
+from tests.unit.callers import (  # noqa: E402, F401  (after the setup)
+    anonymous,
+    editor,
+    media_root,
+    operator,
+    outsider,
+    reader,
+)
 
 
 def pytest_report_header() -> str:
