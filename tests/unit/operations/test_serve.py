@@ -111,7 +111,7 @@ def serving(folder: Path, **variables: str) -> Iterator[Service]:
 @pytest.fixture
 def service(db: None, tmp_path: Path) -> Iterator[Service]:
     with serving(tmp_path) as found:
-        eventually(lambda: found.ready() == 200)
+        eventually(lambda: found.ready() == 200 and len(found.workers()) == 2)
         yield found
 
 
