@@ -52,16 +52,19 @@ class _IndentedRenderer(JSONRenderer):
 
 
 class JSONParser(BaseParser):
-    """Parses a JSON body."""
+    """Parses a JSON body, which is an object at every address of this API."""
 
     media_type = "application/json"
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None) -> Any:
         """Return the parsed body.
 
-        Raises ParseError where it is not JSON in UTF-8.
+        Raises ParseError where it is not a JSON object in UTF-8.
         """
         try:
-            return orjson.loads(stream.read())
+            body = orjson.loads(stream.read())
         except orjson.JSONDecodeError as error:
             raise ParseError(f"The body is not JSON: line {error.lineno}, column {error.colno}.") from None
+        if not isinstance(body, dict):
+            raise ParseError("The body is not a JSON object.")
+        return body

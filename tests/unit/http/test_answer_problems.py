@@ -70,8 +70,8 @@ def test_body_that_is_not_json(editor: APIClient, sent: str | bytes, detail: str
 @pytest.mark.parametrize("sent", ["[]", "1", "null", '"x"'])
 def test_body_that_is_not_an_object(editor: APIClient, sent: str) -> None:
     body = document(editor.generic("POST", URL, sent, content_type="application/json"))
-    assert body["status"] == 400
-    assert "non_field_errors" in body["errors"] or "name" in body["errors"]
+    assert (body["status"], body["type"]) == (400, "urn:onestep:problem:malformed")
+    assert body["detail"] == "The body is not a JSON object."
 
 
 def test_body_of_another_type(editor: APIClient) -> None:
