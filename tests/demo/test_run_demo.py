@@ -10,6 +10,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -17,6 +18,7 @@ import pytest
 
 from tests.container.stack import ADMIN, CHECKOUT, PASSWORD, copy_checkout, free_port, wait_until
 
+TARGETS = ["up", "down", "build", "logs", "shell", "migrate", "createsuperuser", "test", "demo", "check", "help"]
 INSTALL_SECONDS = 300
 SECOND_START_SECONDS = 3.0
 
@@ -24,14 +26,30 @@ SECOND_START_SECONDS = 3.0
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of what git knows of the checkout, with nothing installed in it."""
-    # Under /tmp, since the PostgreSQL server that runs as another user where this is root must get there.
     folder = tmp_path_factory.mktemp("clone") / "onestep"
     copy_checkout(folder)
     return folder
 
 
+@dataclass
+class Demo:
+    """A demo that runs, or that has ended and `said` something."""
+
+    process: subprocess.Popen[str]
+    port: int
+    said: str = ""
+
+    def is_ready(self) -> bool:
+        """Whether the service is ready. Raises AssertionError where the demo has ended."""
+        assert self.process.poll() is None, self.process.communicate()[0]
+        try:
+            return httpx.get(f"http://127.0.0.1:{self.port}/health/ready", timeout=5).status_code == 200
+        except httpx.TransportError:
+            return False
+
+
 @contextmanager
-def demo(clone: Path, port: int) -> Iterator[subprocess.Popen[str]]:
+def run_demo(clone: Path, port: int) -> Iterator[Demo]:
     """`make demo`, with the terminal's Ctrl-C at the end whatever happens."""
     # None of this shell's settings: it is a person's first contact.
     environment = {name: os.environ[name] for name in os.environ if name.startswith(("PIP_", "SSL_", "LANG"))}
@@ -45,21 +63,13 @@ def demo(clone: Path, port: int) -> Iterator[subprocess.Popen[str]]:
         text=True,
         start_new_session=True,
     )
+    demo = Demo(process, port)
     try:
-        yield process
+        yield demo
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGINT)
-        process.wait(timeout=30)
-
-
-def is_ready(port: int, process: subprocess.Popen[str]) -> bool:
-    """Whether the service is ready. Raises AssertionError where the demo has ended."""
-    assert process.poll() is None, process.stdout and process.stdout.read()
-    try:
-        return httpx.get(f"http://127.0.0.1:{port}/health/ready", timeout=5).status_code == 200
-    except httpx.TransportError:
-        return False
+            demo.said = process.communicate(timeout=30)[0]
 
 
 def processes_of(clone: Path) -> list[str]:
@@ -77,8 +87,8 @@ def processes_of(clone: Path) -> list[str]:
 
 def test_demo_serves_stops_and_starts_again(clone: Path) -> None:
     port = free_port()
-    with demo(clone, port) as process:
-        wait_until(lambda: is_ready(port, process), at_most=INSTALL_SECONDS)
+    with run_demo(clone, port) as demo:
+        wait_until(demo.is_ready, at_most=INSTALL_SECONDS)
         url = f"http://127.0.0.1:{port}"
         token = httpx.post(f"{url}/api/v1/auth/token/", json={"username": ADMIN, "password": PASSWORD}).json()["access"]
         caller = {"Authorization": f"Bearer {token}"}
@@ -88,28 +98,21 @@ def test_demo_serves_stops_and_starts_again(clone: Path) -> None:
         assert httpx.get(f"{url}/static/admin/css/base.css").status_code == 200
         created = httpx.post(f"{url}/api/v1/people/", json={"name": "Survivor"}, headers=caller)
         assert created.status_code == 201, created.text
-    said = process.stdout.read()
-    assert f"http://127.0.0.1:{port}/admin/" in said
-    assert "Log in as admin, password onestep-admin" in said
-    assert "Stopped." in said
-    assert "Traceback" not in said
+    assert f"http://127.0.0.1:{port}/admin/" in demo.said
+    assert "Log in as admin, password onestep-admin" in demo.said
+    assert "Stopped." in demo.said
+    assert "Traceback" not in demo.said
     assert processes_of(clone) == []
 
     began = time.monotonic()
-    with demo(clone, port) as process:
-        wait_until(lambda: is_ready(port, process), at_most=30)
+    with run_demo(clone, port) as demo:
+        wait_until(demo.is_ready, at_most=30)
         assert time.monotonic() - began <= SECOND_START_SECONDS
         caller = {"Authorization": f"Bearer {token}"}
         answer = httpx.get(f"{url}/api/v1/people/{created.json()['id']}/", headers=caller)
         assert answer.json()["name"] == "Survivor"
 
-        second = subprocess.run(
-            ["make", "demo"],
-            cwd=clone,
-            env={**os.environ, "DEMO_PORT": str(free_port())},
-            capture_output=True,
-            text=True,
-        )
+        second = make(clone, "demo", DEMO_PORT=str(free_port()))
         assert second.returncode != 0
         assert "make demo: a demo of this checkout is running already." in second.stderr
     assert processes_of(clone) == []
@@ -157,5 +160,5 @@ def make(clone: Path, target: str, **environment: str) -> subprocess.CompletedPr
 
 def test_help_names_every_target() -> None:
     said = subprocess.run(["make", "help"], cwd=CHECKOUT, check=True, capture_output=True, text=True).stdout
-    for target in "up down build logs shell migrate createsuperuser test demo demo-reset check help".split():
+    for target in TARGETS:
         assert f"  make {target} " in said
