@@ -59,12 +59,12 @@ class InitiativeInputSerializer(serializers.Serializer[Any]):
         """Return the people, looked up in one query, with their roles."""
         people = Person.objects.in_bulk([entry["person"] for entry in entries])
         seen: set[int] = set()
-        errors: dict[int, dict[str, list[str]]] = {}
+        errors: dict[str, Any] = {}
         for index, pk in enumerate(entry["person"] for entry in entries):
             if pk not in people:
-                errors[index] = {"person": [f"There is none with the id {pk}."]}
+                errors[str(index)] = {"person": [f"There is none with the id {pk}."]}
             elif pk in seen:
-                errors[index] = {"person": ["This person is on the team already."]}
+                errors[str(index)] = {"person": ["This person is on the team already."]}
             seen.add(pk)
         if errors:
             raise serializers.ValidationError(errors)

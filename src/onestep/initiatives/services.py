@@ -116,8 +116,9 @@ def delete_initiatives(initiatives: Sequence[Initiative], *, with_descendants: b
         lock_hierarchy()
     rows = Initiative.objects.select_for_update().order_by("pk")
     doomed = set(rows.filter(pk__in=[initiative.pk for initiative in initiatives]).values_list("pk", flat=True))
-    if not with_descendants and (count := ids_below(*doomed).count()):
-        raise _descendants_conflict(initiatives, count)
+    conflict = None if with_descendants else deletion_conflict(initiatives)
+    if conflict:
+        raise conflict
     level = doomed
     while level:
         # No child can be added to a locked row: who tries waits, and then finds the parent gone. So once a level is
@@ -153,7 +154,11 @@ def parent_conflict(initiative: Initiative, parent: Initiative | None) -> Confli
     return ConflictError(detail, code="hierarchy_cycle", errors={"parent": [detail]})
 
 
-def _descendants_conflict(initiatives: Sequence[Initiative], count: int) -> ConflictError:
+def deletion_conflict(initiatives: Sequence[Initiative]) -> ConflictError | None:
+    """Return what forbids to delete the initiatives, which is that others are below them; None where none are."""
+    count = ids_below(*(initiative.pk for initiative in initiatives)).count()
+    if not count:
+        return None
     names = initiatives[0].name if len(initiatives) == 1 else "those to delete"
     below = f"{count} initiative is" if count == 1 else f"{count} initiatives are"
     return ConflictError(
