@@ -104,7 +104,7 @@ class MigrationRun:
         self._say(f"  {'Applying' if forwards else 'Unapplying'} {migration}...", ending="")
         if forwards:
             # One that --fake-initial may have faked counts as faked until its end is seen: its table may be older.
-            self._applied[_key(migration)] = Applied(migration, faked=fake or self._fake_initial)
+            self._applied[_key(migration)] = Applied(migration, faked=fake or self._fake_initial, ended=False)
         if migration.atomic:
             self._transaction.enter_context(transaction.atomic(using=self._using))
             if _key(migration) in self._without_views:
@@ -113,7 +113,7 @@ class MigrationRun:
     def _end(self, migration: Migration, *, forwards: bool, fake: bool) -> None:
         self._transaction.close()  # commits
         if forwards:
-            self._applied[_key(migration)] = Applied(migration, faked=fake)
+            self._applied[_key(migration)] = Applied(migration, faked=fake, ended=True)
         else:
             self._unapplied.append(migration)
         self._current = None
@@ -210,49 +210,54 @@ class MigrationRun:
         failed, step = self._current, self._step
         if self._unapplied or (failed and _key(failed) not in self._applied):
             done = ", ".join(map(str, self._unapplied)) or "none"
+            _, notes = self._take_back(failed, keep=True)
+            notes.append(
+                f"Unapplied before it: {done}. They stay so: applying them again would not bring their data back. The "
+                "backup made before this run does."
+            )
             return CommandError(
-                f"onestep.E114 {step} failed while unapplying: {_words(error)}\n    Unapplied before it: {done}. They "
-                "stay so: applying them again would not bring their data back. The backup made before this run does."
+                "\n    ".join([f"onestep.E114 {step} failed while unapplying: {_words(error)}", *notes])
             )
         partial = failed if failed and not failed.atomic else None
         left, notes = self._take_back(failed, keep=bool(partial))
+        as_before = not (partial or left or notes)
         if partial:
             notes = describe_partial(partial, error) + notes
         if self._unapplied:
             notes.append(f"Unapplied again: {', '.join(map(str, self._unapplied))}.")
         notes += [f"Still applied: {name} ({why})." for name, why in left.items()]
-        if partial or left:
+        if as_before:
+            notes.append("The database is as it was before this run. Mend the cause and run `onestep migrate` again.")
+        else:
             notes.append(
                 "Restore the backup made before this run to have the database as it was; or mend the cause and run "
                 "`onestep migrate` again, which goes on from here."
             )
-        else:
-            notes.append("The database is as it was before this run. Mend the cause and run `onestep migrate` again.")
-        error_id = "E113" if partial or left else "E112"
+        error_id = "E112" if as_before else "E113"
         return CommandError("\n    ".join([f"onestep.{error_id} {step} failed: {_words(error)}", *notes]))
 
     def _take_back(self, failed: Migration | None, *, keep: bool) -> tuple[dict[str, str], list[str]]:
         """Unapply what the run has applied as far as that goes (nothing with `keep`), and put back the views.
 
-        Return which migrations are still applied, the latest first and each with the reason, and further notes.
+        Return which migrations are still applied, the latest first and each with the reason, and notes on the rest.
         """
         candidates = [one for key, one in self._applied.items() if key not in (self._before or ())]
         attempt = 1
         while True:
             # Where the database does not answer, this is what is known.
-            ours = [one for one in candidates if one.migration not in (failed, *self._unapplied)]
+            ours = [one for one in candidates if one.ended and one.migration not in self._unapplied]
+            self._step = "The database"
             try:
                 self._prepare()
                 recorded = MigrationLoader(connections[self._using]).applied_migrations
                 ours = [one for one in candidates if _key(one.migration) in recorded]
                 if keep:
-                    why = f"what {failed} left behind may need it"
-                    return {
-                        str(one.migration): why for one in reversed(ours)
-                    }, self._put_back_views() + invalid_indexes(self._using)
+                    left = {str(one.migration): f"what {failed} left behind may need it" for one in reversed(ours)}
+                    return left, self._put_back_views() + invalid_indexes(self._using)
                 back, left = split_reversible(ours)
                 with ExitStack() as self._transaction:
                     unapply(back, self._using, self.progress)
+                self._step = "The documents' views"
                 return left, self._put_back_views()
             except Exception as error:
                 fault = _transient_fault(error)
@@ -262,7 +267,8 @@ class MigrationRun:
                     continue
                 logger.exception("taking back a failed run of migrations failed")
                 names = [str(one.migration) for one in reversed(ours) if one.migration not in self._unapplied]
-                return {name: _words(error) if name == names[0] else f"{names[0]} stands on it" for name in names}, []
+                notes = [f"Taking the run back failed. {self._step}: {_words(error)}"]
+                return dict.fromkeys(names, "it could not be unapplied"), notes
 
     def _put_back_views(self) -> list[str]:
         """Put back the views that the run began with; return a note where their tables are not there any more."""

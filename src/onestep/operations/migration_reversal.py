@@ -14,10 +14,11 @@ from django.db.migrations.migration import Migration
 
 @dataclass(frozen=True)
 class Applied:
-    """A migration that a run has applied; `faked` where it was recorded only."""
+    """A migration that a run has begun: `faked` where it is recorded only, `ended` where its end was seen."""
 
     migration: Migration
     faked: bool
+    ended: bool
 
     @property
     def obstacle(self) -> str:

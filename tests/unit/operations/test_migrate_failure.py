@@ -8,9 +8,10 @@ from typing import Any
 import psycopg2
 import pytest
 from django.core.management.base import CommandError
-from django.db import connections
+from django.db import OperationalError, connections
 from django.db.models.signals import post_migrate
 
+from onestep.operations.migration_lock import MigrationLock
 from tests.unit.operations.scratch import ALIAS, Reacting, Scratch
 
 A = "operations = [migrations.RunSQL('CREATE TABLE a (id int)', 'DROP TABLE a')]"
@@ -164,13 +165,35 @@ def test_migrate_reversal_fails(scratch: Scratch) -> None:
     scratch.write_migrations(m1=A, m2="operations = [migrations.RunSQL('', 'DROP TABLE nowhere')]", m3=B, m4=FAILS)
     assert failure_of(scratch) == (
         f"onestep.E113 {DIVISION.format('m4')}\n"
+        '    Taking the run back failed. Migration ladder.m2: ProgrammingError: table "nowhere" does not exist\n'
         "    Unapplied again: ladder.m3.\n"
-        '    Still applied: ladder.m2 (ProgrammingError: table "nowhere" does not exist).\n'
-        "    Still applied: ladder.m1 (ladder.m2 stands on it).\n"
+        "    Still applied: ladder.m2 (it could not be unapplied).\n"
+        "    Still applied: ladder.m1 (it could not be unapplied).\n"
         "    Restore the backup made before this run to have the database as it was; or mend the cause and run "
         "`onestep migrate` again, which goes on from here."
     )
     assert scratch.applied() == ["m1", "m2"]
+
+
+def test_migrate_database_gone_for_good(scratch: Scratch, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is known without it is said."""
+
+    def refuse(*_: object) -> None:
+        raise OperationalError("connection refused")
+
+    kill = "SELECT pg_terminate_backend(pg_backend_pid())"
+    scratch.write_migrations(m1=A, m2=f"operations = [migrations.RunSQL('{kill}', '')]")
+    output = Reacting("Applying ladder.m2", lambda: monkeypatch.setattr(MigrationLock, "acquire", refuse))
+    refused = "onestep.E020 Nothing accepts connections at the database's address. (connection refused)"
+    assert failure_of(scratch, stdout=output) == (
+        f"onestep.E113 `onestep migrate` failed: {refused}\n"
+        f"    Taking the run back failed. The database: {refused}\n"
+        "    Still applied: ladder.m1 (it could not be unapplied).\n"
+        "    Restore the backup made before this run to have the database as it was; or mend the cause and run "
+        "`onestep migrate` again, which goes on from here."
+    )
+    assert output.getvalue().count("Attempt") == 14
+    assert scratch.applied() == ["m1"]
 
 
 def test_migrate_not_atomic_in_part(scratch: Scratch) -> None:
