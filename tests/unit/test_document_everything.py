@@ -1,0 +1,41 @@
+"""The documentation names every error id and every variable, and none that is not there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCES = [path for path in (ROOT / "src" / "onestep").rglob("*.py") if "migrations" not in path.parts]
+
+
+def in_source(pattern: str) -> set[str]:
+    """Return what the pattern's group finds in the code."""
+    return {found for path in SOURCES for found in re.findall(pattern, path.read_text(encoding="utf-8"))}
+
+
+def in_docs(name: str, pattern: str) -> set[str]:
+    """Return what the pattern's group finds in a page of docs/."""
+    return set(re.findall(pattern, (ROOT / "docs" / name).read_text(encoding="utf-8")))
+
+
+def test_errors_of_start_up_and_commands_are_documented() -> None:
+    assert in_source(r"\b(E\d{3})\b") - {"E402"} == in_docs("errors.md", r"\| `onestep\.(E\d{3})`")
+
+
+def test_problems_are_documented() -> None:
+    rows = in_docs("errors.md", r"(?m)^\| (`[a-z_`, ]+`) \|")
+    documented = {name for row in rows for name in re.findall(r"`([a-z_]+)`", row)}
+    fields = {"invalid_choice", "error", "code"}  # codes of field errors, and of no error at all
+    raised = in_source(r'\bcode(?:: str)? ?= ?"([a-z_]+)"') | in_source(r'\b\d{3}: "([a-z_]+)"')
+    raised |= in_source(r'"((?:storage|[a-z_]+_in)_(?:read_only|full|use))"')
+    assert raised - fields - documented == set()
+    assert {name for name in documented if not in_source(rf'"({name})"')} == set()
+
+
+def test_variables_are_documented() -> None:
+    read = in_source(r'\benv(?:ironment)?\.[a-z_]+\(\s*"([A-Z_]+)"') | in_source(r'"(?:NAME|USER|HOST)": "([A-Z_]+)"')
+    documented = in_docs("operations.md", r"`([A-Z][A-Z_]+)`")
+    assert read - documented == set()
+    rows = in_docs("operations.md", r"(?m)^\| (`[A-Z_`, ]+`)(?: \(secret\))? \|")
+    assert {name for row in rows for name in re.findall(r"`([A-Z_]+)`", row)} - read == set()
