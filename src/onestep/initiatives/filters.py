@@ -8,7 +8,7 @@ from typing import Any
 import django_filters
 from django.core.exceptions import ValidationError
 from django.db.models import Exists, OuterRef, Q, QuerySet
-from django.db.models.lookups import GreaterThanOrEqual
+from django.db.models.lookups import GreaterThanOrEqual, LessThanOrEqual
 
 from onestep.dates import END_KEY
 from onestep.http.filters import DateFilter, ListFilterSet, RelatedCodeFilter, RelationFilter, SwitchFilter
@@ -67,9 +67,9 @@ class InitiativeFilterSet(ListFilterSet):
     start_date_after = DateFilter("start_date", lookup_expr="gte", help_text="Starts on this day or later.")
     start_date_before = DateFilter("start_date", lookup_expr="lte", help_text="Starts on this day or earlier.")
     end_date_after = DateFilter(
-        "end_date", lookup_expr="gte", help_text="Ends on this day or later; not those with an open end."
+        method="filter_end_date_after", help_text="Ends on this day or later; not those with an open end."
     )
-    end_date_before = DateFilter("end_date", lookup_expr="lte", help_text="Ends on this day or earlier.")
+    end_date_before = DateFilter(method="filter_end_date_before", help_text="Ends on this day or earlier.")
     active_on = DateFilter(method="filter_active_on", help_text="Under way on this day.")
 
     def filter_status(self, queryset: InitiativeQuerySet, name: str, value: list[str]) -> InitiativeQuerySet:
@@ -98,6 +98,16 @@ class InitiativeFilterSet(ListFilterSet):
     def filter_team_role(self, queryset: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
         """Keep those with somebody in the role; where a person is given too, `filter_team_member` looks for both."""
         return queryset if self.form.cleaned_data["team_member"] else _with_team_member(queryset, role=value)
+
+    # The index on ends is one on END_KEY, so that it serves for the ordering too.
+
+    def filter_end_date_after(self, queryset: QuerySet[Any], name: str, value: date) -> QuerySet[Any]:
+        """Keep those that end on the day or later."""
+        return queryset.filter(GreaterThanOrEqual(END_KEY, value), end_date__isnull=False)
+
+    def filter_end_date_before(self, queryset: QuerySet[Any], name: str, value: date) -> QuerySet[Any]:
+        """Keep those that end on the day or earlier."""
+        return queryset.filter(LessThanOrEqual(END_KEY, value), end_date__isnull=False)
 
     def filter_active_on(self, queryset: QuerySet[Any], name: str, value: date) -> QuerySet[Any]:
         """Keep those under way on the day."""
