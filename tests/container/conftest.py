@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,12 +12,18 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from tests.container.service import Service, service
 from tests.container.stack import Stack, development_stack
 
 # Somebody who is neither root nor the first user of a machine. Without root nothing can be given to another user, and
 # the stack is run as the person who runs the tests.
 SOMEBODY = 12345
 MEASURED = pytest.StashKey[dict[str, float]]()
+
+
+def pytest_configure() -> None:
+    """End a run that is told to end (SIGTERM) as Ctrl-C does: what it made is removed."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
@@ -63,3 +70,16 @@ def browser() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=path and Path(path), args=arguments)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="module")
+def production(request: pytest.FixtureRequest) -> Iterator[Service]:
+    """A migrated service of the production image, with no web container yet; its logs are printed where a test fails.
+
+    One for each file of tests. A test that changes what others see takes `service()` itself.
+    """
+    failed_before = request.session.testsfailed
+    with service() as running:
+        yield running
+        if request.session.testsfailed > failed_before:
+            running.print_logs()
