@@ -15,4 +15,4 @@ find . -name '*.po' -delete                        # sources of translations; th
 find . -path '*/static/*' -type f -delete          # collected in /app/staticfiles
 rm -r ./*brotli*                                   # compresses, which is done
 
-find "$to" -exec touch --no-dereference --date "@$SOURCE_DATE_EPOCH" {} +
+find "$(dirname "$to")" -exec touch --no-dereference --date "@$SOURCE_DATE_EPOCH" {} +

@@ -108,8 +108,8 @@ def test_change_of_python_is_served(stack: Stack, measured: dict[str, float]) ->
 
 
 def test_change_of_template_is_served(stack: Stack, measured: dict[str, float]) -> None:
-    template = stack.folder / "src/onestep/templates/home.html"
-    template.write_text(template.read_text().replace("</body>", "<!-- hot reload --></body>") + "<!-- hot reload -->")
+    template = stack.folder / "src/onestep/templates/page.html"
+    template.write_text(template.read_text().replace("</body>", "<!-- hot reload --></body>"))
     seconds = wait_until(lambda: answers(stack, "/", "<!-- hot reload -->"), at_most=RELOAD_SECONDS)
     measured["change of template served"] = seconds
 
