@@ -17,7 +17,7 @@ help: ## Show this list
 ##@ Containers
 up: ## Start everything, wait until it is healthy, print the links and the log-in
 	docker compose up --detach --build --wait
-	@docker compose logs --no-log-prefix --no-color migrate | grep '^Log in as' | tail -n 1
+	@docker compose logs --no-log-prefix --no-color migrate | grep -o 'Log in as.*' | tail -n 1
 	@printf '  API    http://127.0.0.1:%s/api/v1/\n  Docs   http://127.0.0.1:%s/api/docs/\n  Admin  http://127.0.0.1:%s/admin/\n' $(WEB_PORT) $(WEB_PORT) $(WEB_PORT)
 
 down: ## Stop everything; the data stays (docker compose down --volumes removes it)
