@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -64,8 +63,8 @@ def operator(db: None) -> Client:
 
 
 @pytest.fixture
-def media_root(settings: object, tmp_path: Path) -> Iterator[Path]:
+def media_root(settings: object, tmp_path: Path) -> Path:
     """A media folder of the test's own."""
     settings.MEDIA_ROOT = tmp_path / "media"  # type: ignore[attr-defined]
     (tmp_path / "media").mkdir()
-    yield tmp_path / "media"
+    return tmp_path / "media"

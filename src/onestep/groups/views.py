@@ -31,7 +31,7 @@ from onestep.http.filters import (
     RelationFilter,
     SwitchFilter,
 )
-from onestep.http.permissions import ModelPermissions
+from onestep.http.permissions import ChangePermissions
 from onestep.http.problems import lost_row
 from onestep.http.viewsets import CreateMixin, DestroyMixin, ListMixin, RetrieveMixin, UpdateMixin
 from onestep.people.models import Person
@@ -108,15 +108,6 @@ class GroupFilterSet(ListFilterSet):
         return queryset.filter(Exists(Leadership.objects.active().filter(group=OuterRef("pk"), person=value)))
 
 
-class GroupPermissions(ModelPermissions):
-    """Who may change a group may add members to it and remove them."""
-
-    perms_map = {
-        **ModelPermissions.perms_map,
-        "DELETE": ["%(app_label)s.change_%(model_name)s"],
-    }
-
-
 class GroupViewSet(ListMixin, RetrieveMixin, CreateMixin, UpdateMixin, DestroyMixin):
     """Groups of research and extension.
 
@@ -143,7 +134,7 @@ class GroupViewSet(ListMixin, RetrieveMixin, CreateMixin, UpdateMixin, DestroyMi
         methods=["put"],
         detail=True,
         url_path=r"members/(?P<person>[0-9]{1,18})",
-        permission_classes=[GroupPermissions],
+        permission_classes=[ChangePermissions],
     )
     def member(self, request: Request, pk: str, person: str) -> Response:
         """Make a person a member; answers the group. Who is one already stays one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
@@ -48,10 +49,17 @@ csrf_failure = error_page(
     code="csrf_failed",
 )
 page_not_found = error_page(404, "Not found", "There is nothing at this address.")
-server_error = error_page(
+_internal_error = error_page(
     500, "Something went wrong", "This is an error on our side. Quote the request id when you report it."
 )
 unavailable = error_page(503, "Not available", "The database does not answer at the moment. Try again shortly.")
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Answer what nothing else has (`handler500`): a 503 where the database went away in a middleware, else a 500."""
+    if isinstance(sys.exc_info()[1], (OperationalError, InterfaceError)):
+        return unavailable(request)
+    return _internal_error(request)
 
 
 class FailureMiddleware:
@@ -80,7 +88,7 @@ class FailureMiddleware:
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         """Answer 503 where the database is gone, a rule of the domain in its own words; leave the rest to Django."""
         if isinstance(error, (OperationalError, InterfaceError)):
-            logger.warning("database_unavailable", error=type(error).__name__)
+            logger.warning("database_unavailable", error=type(error).__name__, said=str(error))
             return unavailable(request)
         if isinstance(error, DomainError):
             found = describe(error)

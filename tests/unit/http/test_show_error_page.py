@@ -144,3 +144,17 @@ def test_show_error_page_instead_of_html_of_others(rf: RequestFactory) -> None:
         assert response.status_code == status
         assert response["Content-Type"] == "application/problem+json"
         assert "Traceback" not in response.content.decode()
+
+
+def test_show_error_page_where_a_middleware_loses_the_database(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as the one that stores the session, after the view has answered."""
+
+    def fail(*args: object, **kwargs: object) -> None:
+        raise OperationalError("connection to secret failed")
+
+    monkeypatch.setattr("django.contrib.messages.middleware.MessageMiddleware.process_response", fail)
+    client.raise_request_exception = False
+    response = client.get("/nothing/")
+    assert response.status_code == 503
+    assert response["Retry-After"] == "5"
+    assert "secret" not in response.content.decode()

@@ -19,6 +19,7 @@ import psycopg2
 import pytest
 
 from tests.unit.operations.commands import ONESTEP, address
+from tests.unit.operations.scratch import Scratch
 
 # The mark has pytest-django make the database, which the service then uses.
 pytestmark = pytest.mark.django_db
@@ -109,23 +110,17 @@ def serving(folder: Path, **variables: str) -> Iterator[Service]:
 
 
 @pytest.fixture
-def service(db: None, tmp_path: Path) -> Iterator[Service]:
-    with serving(tmp_path) as found:
+def service(migrated: Scratch, tmp_path: Path) -> Iterator[Service]:
+    """The service on a database of its own, since what it writes is committed."""
+    with serving(tmp_path, POSTGRES_DB=migrated.name) as found:
         eventually(lambda: found.ready() == 200 and len(found.workers()) == 2)
         yield found
 
 
 @pytest.fixture
-def slow_request(service: Service) -> Iterator[tuple[threading.Event, list[Any]]]:
+def slow_request(service: Service, migrated: Scratch) -> Iterator[tuple[threading.Event, list[Any]]]:
     """A log-in that waits for the table of users until the event is set, and what it is answered."""
-    parts = address()
-    connection = psycopg2.connect(
-        dbname=parts["POSTGRES_DB"],
-        user=parts["POSTGRES_USER"],
-        password=parts["POSTGRES_PASSWORD"],
-        host=parts["DB_HOST"],
-        port=parts["DB_PORT"],
-    )
+    connection = psycopg2.connect(migrated.url)
     answered: list[Any] = []
     release = threading.Event()
 
