@@ -15,8 +15,8 @@ from onestep.http.problems import NotFoundView
 from onestep.http.routers import Router
 from onestep.http.security_headers import content_security_policy
 from onestep.initiatives.attachment_views import AttachmentViewSet, MediaView
-from onestep.operations.health import live, ready
 from onestep.initiatives.views import InitiativeViewSet
+from onestep.operations.health import live, ready
 from onestep.people.views import PersonViewSet
 
 handler400 = "onestep.http.failures.bad_request"
