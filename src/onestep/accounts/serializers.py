@@ -6,6 +6,8 @@ from typing import Any
 
 from rest_framework import serializers
 
+from onestep.http.fields import TextField
+
 # Far beyond any token of this service, and any password.
 MOST_CHARACTERS = 4096
 
@@ -13,8 +15,8 @@ MOST_CHARACTERS = 4096
 class CredentialsSerializer(serializers.Serializer[Any]):
     """Who signs in."""
 
-    username = serializers.CharField(max_length=150)
-    password = serializers.CharField(
+    username = TextField(max_length=150)
+    password = TextField(
         max_length=MOST_CHARACTERS, trim_whitespace=False, style={"input_type": "password"}, help_text="Taken as it is."
     )
 
@@ -29,13 +31,13 @@ class TokenPairSerializer(serializers.Serializer[Any]):
 class RefreshTokenSerializer(serializers.Serializer[Any]):
     """A refresh token."""
 
-    refresh = serializers.CharField(max_length=MOST_CHARACTERS)
+    refresh = TextField(max_length=MOST_CHARACTERS)
 
 
 class TokenSerializer(serializers.Serializer[Any]):
     """A token of either kind."""
 
-    token = serializers.CharField(max_length=MOST_CHARACTERS)
+    token = TextField(max_length=MOST_CHARACTERS)
 
 
 class VerifiedTokenSerializer(serializers.Serializer[Any]):

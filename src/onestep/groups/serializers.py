@@ -7,37 +7,35 @@ from typing import Any
 from rest_framework import serializers
 
 from onestep.groups.models import Campus, Group, KnowledgeArea, code_form, web_address
-from onestep.http.fields import RelatedIdField, RelatedIdOrCodeField, RelatedIdsField
+from onestep.http.fields import RelatedIdField, RelatedIdOrCodeField, RelatedIdsField, TextField
 from onestep.people.models import Person
 
 
 class CampusInputSerializer(serializers.Serializer[Any]):
     """The values of a campus."""
 
-    name = serializers.CharField(max_length=200)
-    code = serializers.CharField(
+    name = TextField(max_length=200)
+    code = TextField(
         max_length=20,
         validators=[code_form],
         help_text="No other campus's, whatever its case.",
     )
-    location = serializers.CharField(max_length=200, required=False, allow_blank=True)
+    location = TextField(max_length=200, required=False, allow_blank=True)
 
 
 class KnowledgeAreaInputSerializer(serializers.Serializer[Any]):
     """The values of a knowledge area."""
 
-    name = serializers.CharField(max_length=200, help_text="No other knowledge area's, whatever its case and accents.")
+    name = TextField(max_length=200, help_text="No other knowledge area's, whatever its case and accents.")
 
 
 class GroupInputSerializer(serializers.Serializer[Any]):
     """The values of a group. Its leaders are written at `/leaderships/`."""
 
-    name = serializers.CharField(max_length=200)
-    short_name = serializers.CharField(
-        max_length=40, help_text="No other group's of the campus, whatever its case and accents."
-    )
+    name = TextField(max_length=200)
+    short_name = TextField(max_length=40, help_text="No other group's of the campus, whatever its case and accents.")
     kind = serializers.ChoiceField(Group.Kind.choices)
-    url = serializers.CharField(
+    url = TextField(
         max_length=500,
         required=False,
         allow_blank=True,

@@ -12,7 +12,18 @@ from rest_framework.fields import empty
 from onestep.search import Fold
 
 MAX_ID = 2**63 - 1
-_ID = {"type": "integer", "minimum": 1}
+_ID = {"type": "integer", "format": "int64", "minimum": 1, "maximum": MAX_ID}
+MAX_CODE_LENGTH = 100
+
+
+class TextField(serializers.CharField):
+    """A text. The framework's own takes a number too, and stores its digits."""
+
+    def to_internal_value(self, data: Any) -> str:
+        """Return the text."""
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
 
 
 @extend_schema_field(_ID)
@@ -37,7 +48,10 @@ class RelatedIdField(serializers.IntegerField):
 
 
 @extend_schema_field(
-    {"oneOf": [_ID, {"type": "string", "minLength": 1}], "description": "The id (a number) or the code (a text)."}
+    {
+        "oneOf": [_ID, {"type": "string", "minLength": 1, "maxLength": MAX_CODE_LENGTH}],
+        "description": "The id (a number) or the code (a text).",
+    }
 )
 class RelatedIdOrCodeField(RelatedIdField):
     """The id of an existing row as a number, or its code as a text, whatever the code's case.
@@ -55,11 +69,11 @@ class RelatedIdOrCodeField(RelatedIdField):
         """Return the row."""
         if not isinstance(data, str):
             return super().run_validation(data)
-        code = serializers.CharField(max_length=100).run_validation(data)
+        code = serializers.CharField(max_length=MAX_CODE_LENGTH).run_validation(data)
         return self.find(**{self.code_key: Fold(Value(code))}, shown=f"code {code}")
 
 
-@extend_schema_field({"type": "array", "items": _ID, "uniqueItems": True, "maxItems": 500})
+@extend_schema_field({"type": "array", "items": _ID, "maxItems": 500})
 class RelatedIdsField(serializers.ListField):
     """A list of ids of existing rows, looked up in one query (the framework's own takes one per id)."""
 

@@ -156,6 +156,8 @@ class Schema(AutoSchema):
         responses = operation["responses"]
         if self.resource_view:
             self._describe_success(responses)
+        if self.resource_view and self.lists:
+            _describe_texts(operation["parameters"], self.resource_view)
         for code in self._problem_codes(operation):
             responses.setdefault(code, self._problem_response(code))
         operation["responses"] = dict(sorted(responses.items()))
@@ -195,13 +197,25 @@ class Schema(AutoSchema):
             codes += ["411", "413"]
         if "206" in operation["responses"]:
             codes.append("416")
-        if self.lists:
+        if any(parameter["in"] == "query" for parameter in operation.get("parameters", [])):
             codes.append("400")
         if self.resource_view and self.method in {"PUT", "PATCH", "DELETE"}:
             codes += ["409", "412"]
         if self.resource_view and self.method == "POST":
             codes.append("409")
         return codes
+
+
+def _describe_texts(parameters: list[dict[str, Any]], view: ResourceViewSet) -> None:
+    """Say how long a text in a list's query may be. An empty one is refused."""
+    for parameter in parameters:
+        schema = parameter["schema"]
+        if parameter["in"] != "query" or schema.get("type") != "string" or {"enum", "format"} & schema.keys():
+            continue
+        schema["minLength"] = 1
+        found = view.filterset_class.base_filters.get(parameter["name"])
+        if found and "max_length" in found.extra:
+            schema["maxLength"] = found.extra["max_length"]
 
 
 def page_schema(items: dict[str, Any]) -> dict[str, Any]:

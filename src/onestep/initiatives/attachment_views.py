@@ -44,10 +44,12 @@ class AttachmentFilterSet(ListFilterSet):
     initiative = RelationFilter(related="initiatives.Initiative", help_text="The id of an initiative.")
     uploaded_by = RelationFilter(related=settings.AUTH_USER_MODEL, help_text="The id of a user.")
     media_type = django_filters.ChoiceFilter(choices=[(kind.media_type, kind.label) for kind in FILE_TYPES])
+    size__gte = django_filters.NumberFilter("size", lookup_expr="gte", decimal_places=0)
+    size__lte = django_filters.NumberFilter("size", lookup_expr="lte", decimal_places=0)
 
     class Meta:
         model = Attachment
-        fields = {"size": ["gte", "lte"], "uploaded_at": ["gte", "lte"]}
+        fields = {"uploaded_at": ["gte", "lte"]}
 
 
 class AnyNegotiation(BaseContentNegotiation):

@@ -7,7 +7,7 @@ from typing import Any
 from rest_framework import serializers
 
 from onestep.groups.models import Campus, Group, KnowledgeArea
-from onestep.http.fields import MAX_ID, RelatedIdField, RelatedIdOrCodeField, RelatedIdsField
+from onestep.http.fields import MAX_ID, RelatedIdField, RelatedIdOrCodeField, RelatedIdsField, TextField
 from onestep.initiatives.models import Initiative, TeamMember
 from onestep.people.models import Person
 
@@ -28,8 +28,8 @@ class TeamRoleInputSerializer(serializers.Serializer[Any]):
 class InitiativeInputSerializer(serializers.Serializer[Any]):
     """The values of an initiative."""
 
-    name = serializers.CharField(max_length=300)
-    description = serializers.CharField(max_length=20_000, required=False, allow_blank=True)
+    name = TextField(max_length=300)
+    description = TextField(max_length=20_000, required=False, allow_blank=True)
     kind = serializers.ChoiceField(Initiative.Kind.choices)
     start_date = serializers.DateField()
     end_date = serializers.DateField(

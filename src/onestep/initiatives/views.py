@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from django.db import models, transaction
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_view
 from rest_framework import status
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -14,9 +14,10 @@ from rest_framework.response import Response
 
 from onestep.dates import END_KEY
 from onestep.errors import InvalidError
+from onestep.http.openapi import InvalidProblemSerializer
 from onestep.http.parameters import integer_parameter, refuse_unknown_parameters
 from onestep.http.permissions import ChangePermissions
-from onestep.http.problems import lost_row
+from onestep.http.problems import CONTENT_TYPE, lost_row
 from onestep.http.viewsets import CreateMixin, DestroyMixin, ListMixin, RetrieveMixin, UpdateMixin
 from onestep.initiatives import services
 from onestep.initiatives.documents import AncestorsSerializer, InitiativeSerializer, TreeSerializer
@@ -28,6 +29,7 @@ from onestep.people.models import Person
 
 TREE_DEPTH = 3
 MAX_TREE_DEPTH = 10
+UNKNOWN_PARAMETER = OpenApiResponse(InvalidProblemSerializer, "There is no such parameter; `errors` names it.")
 
 
 @extend_schema_view(
@@ -134,7 +136,7 @@ class InitiativeViewSet(ListMixin, RetrieveMixin, CreateMixin, UpdateMixin, Dest
 
     @extend_schema(
         summary="Read what an initiative is a part of",
-        responses=AncestorsSerializer,
+        responses={200: AncestorsSerializer, (400, CONTENT_TYPE): UNKNOWN_PARAMETER},
         description="The way from the root to the parent, such as breadcrumbs show it.",
     )
     @action(detail=True)

@@ -6,12 +6,14 @@ from typing import Any
 
 from rest_framework import serializers
 
+from onestep.http.fields import TextField
+
 
 class PersonInputSerializer(serializers.Serializer[Any]):
     """The values of a person."""
 
-    name = serializers.CharField(max_length=200)
+    name = TextField(max_length=200)
     email = serializers.EmailField(
         max_length=254, required=False, allow_null=True, help_text="No other person's, whatever its case."
     )
-    phone = serializers.CharField(max_length=40, required=False, allow_blank=True)
+    phone = TextField(max_length=40, required=False, allow_blank=True)

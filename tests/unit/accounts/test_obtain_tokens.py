@@ -109,6 +109,7 @@ def test_obtain_tokens_password_is_taken_as_it_is() -> None:
             },
         ),
         ({"username": ["ada"], "password": PASSWORD}, {"username": ["Not a valid string."]}),
+        ({"username": "ada", "password": 1234567890}, {"password": ["Not a valid string."]}),
         ({"username": "a\0da", "password": PASSWORD}, {"username": ["Null characters are not allowed."]}),
     ],
 )

@@ -50,6 +50,20 @@ def test_openapi_document_is_the_stored_one(tmp_path: Path) -> None:
     assert made.read_text(encoding="utf-8") == STORED.read_text(encoding="utf-8")
 
 
+def test_list_describes_what_a_text_in_its_query_may_be(schema: dict[str, Any]) -> None:
+    parameters = schema["paths"]["/api/v1/people/"]["get"]["parameters"]
+    described = {parameter["name"]: parameter["schema"] for parameter in parameters}
+    assert described["search"] == {"type": "string", "minLength": 1, "maxLength": 200}
+    assert described["cursor"] == {"type": "string", "minLength": 1}
+
+
+@pytest.mark.parametrize("part", ["ancestors/", "tree/"])
+def test_operation_that_refuses_parameters_says_so(part: str, schema: dict[str, Any]) -> None:
+    answers = schema["paths"][f"/api/v1/initiatives/{{id}}/{part}"]["get"]["responses"]
+    problem = answers["400"]["content"]["application/problem+json"]["schema"]
+    assert problem == {"$ref": "#/components/schemas/InvalidProblem"}
+
+
 def test_each_document_belongs_to_a_resource() -> None:
     assert {view.queryset.model for _, view in resources()} == {
         model._meta.pk.related_model for model in document_models()

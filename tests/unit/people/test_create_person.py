@@ -69,10 +69,13 @@ def test_create_person_trims(editor: APIClient) -> None:
         ({"name": " \t\u00a0"}, {"name": ["This field may not be blank."]}),
         ({"name": None}, {"name": ["This field may not be null."]}),
         ({"name": ["x"]}, {"name": ["Not a valid string."]}),
+        ({"name": 7}, {"name": ["Not a valid string."]}),
+        ({"name": True}, {"name": ["Not a valid string."]}),
         ({"name": "x" * 201}, {"name": ["Ensure this field has no more than 200 characters."]}),
         ({"name": "a\0b"}, {"name": ["Null characters are not allowed."]}),
         ({"email": ""}, {"email": ["This field may not be blank."]}),
         ({"email": "zoe"}, {"email": ["Enter a valid email address."]}),
+        ({"phone": 5527}, {"phone": ["Not a valid string."]}),
         ({"phone": None}, {"phone": ["This field may not be null."]}),
         ({"phone": "1" * 41}, {"phone": ["Ensure this field has no more than 40 characters."]}),
         (
