@@ -46,10 +46,13 @@ HARDENED: dict[str, Any] = {
 
 
 def image_id(name: str = "onestep-production") -> str:
-    """Return the id of an image that `nox -s image_build` built. Raises AssertionError where it has not."""
+    """Return the id of an image that `nox -s image_build` built or built on.
+
+    Raises AssertionError where that has not been run.
+    """
     assert IMAGES.exists(), "There is no reports/images.json: run `nox -s image_build` first."
-    built = json.loads(IMAGES.read_text())["built"]
-    return str(next(image["id"] for image in built if image["name"] == name))
+    written = json.loads(IMAGES.read_text())
+    return str(next(image["id"] for image in [*written["built"], written["base"]] if image["name"] == name))
 
 
 @dataclass(frozen=True)
