@@ -27,7 +27,7 @@ class File:
 
 @dataclass(frozen=True)
 class Image:
-    """An image: what the engine says of its base and of itself, its history, and the files of its own layers by path."""
+    """An image: what the engine says of its base and of it, its history, and the files of its own layers by path."""
 
     base: dict[str, Any]
     inspected: dict[str, Any]
