@@ -11,6 +11,8 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -31,6 +33,7 @@ PYTHONS = os.environ.get(
 POSTGRES_VERSIONS = os.environ.get("ONESTEP_POSTGRES_VERSIONS", "15")
 PYTHON_IMAGE = "python:3.11-slim"
 IMAGE_LIMIT = 90_000_000  # bytes that the production image may add to its base
+DOCKERFILES = list(map(str, sorted(Path("docker").glob("*Dockerfile"))))
 SHELL_SCRIPTS = [".ci/run", "docker/lean.sh", *map(str, sorted(Path("docker/development").iterdir()))]
 
 # Django reads the environment when it starts. These commands need no server: port 1 says at once that none is there.
@@ -73,15 +76,27 @@ def need_engine(session: nox.Session) -> None:
         )
 
 
+@contextmanager
+def vouching(session: nox.Session) -> Iterator[None]:
+    """Write down which image the session found good, where nothing in here fails: only such an image is published."""
+    report = REPORTS / f"passed-{session.name}.json"
+    report.unlink(missing_ok=True)
+    if not (REPORTS / "images.json").exists():
+        session.error("No image was built yet: nox -s image_build")
+    image = json.loads((REPORTS / "images.json").read_text())["built"][0]["id"]
+    yield
+    if not session.posargs:
+        report.write_text(json.dumps({"session": session.name, "image": image}, indent=2) + "\n")
+
+
 @nox.session(tags=["check"])
 def lint(session: nox.Session) -> None:
-    """Hold style, import directions, Dockerfile, scripts and workflows to their rules, and migrations to the models."""
+    """Hold style, import directions, scripts and workflows to their rules, and migrations to the models."""
     install(session, "main,lint")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("lint-imports", silent=True)
     session.run(poetry(), "check", "--lock", "--strict", external=True)
-    session.run("hadolint", "docker/Dockerfile")
     session.run("shellcheck", *SHELL_SCRIPTS)
     session.run("shfmt", "--diff", "--indent", "2", "--case-indent", *SHELL_SCRIPTS)
     session.run("zizmor", "--offline", "--quiet", ".github/workflows")
@@ -167,6 +182,40 @@ def inspect(image: str) -> dict[str, Any]:
     """Return an image's name, id and size in bytes."""
     found = json.loads(output("docker", "image", "inspect", image))[0]
     return {"name": image, "id": found["Id"], "size": found["Size"]}
+
+
+@nox.session(tags=["check"])
+def image_lint(session: nox.Session) -> None:
+    """Hold Dockerfiles to hadolint's rules and ours: bases by tag in one ARG, no `latest`, no root, a health check."""
+    install(session, "lint", onestep=False)
+    session.run("hadolint", *(session.posargs or DOCKERFILES))
+    session.run("python", "-m", "tools.dockerfiles", *(session.posargs or DOCKERFILES))
+
+
+@nox.session(tags=["check", "image"])
+def image_scan(session: nox.Session) -> None:
+    """Scan image, Dockerfiles and repository by trivy, and refuse what must not be released; ask Debian for updates."""
+    need_engine(session)
+    install(session, "scan", onestep=False)
+    with vouching(session):
+        session.run("python", "-m", "tools.scan", *session.posargs)
+
+
+@nox.session(tags=["check", "image"])
+def sbom(session: nox.Session) -> None:
+    """Write the image's bill of materials as CycloneDX and SPDX, and hold both against poetry.lock."""
+    need_engine(session)
+    install(session, "scan", onestep=False)
+    with vouching(session):
+        session.run("python", "-m", "tools.sbom", *session.posargs)
+
+
+@nox.session(tags=["check"])
+def audit(session: nox.Session) -> None:
+    """Refuse dependencies with a known vulnerability, a licence not allowed, or that are unused or not named."""
+    install(session, "main,scan", onestep=False)
+    session.run("deptry", "src", silent=True)
+    session.run("python", "-m", "tools.audit", *session.posargs)
 
 
 @nox.session(tags=["check"])
