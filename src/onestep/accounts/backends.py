@@ -8,23 +8,9 @@ from axes.handlers.proxy import AxesProxyHandler
 from axes.helpers import get_credentials
 from django.contrib.auth.backends import ModelBackend
 from django.core.exceptions import PermissionDenied
-from django.db import connection
 from django.http import HttpRequest
 
-from onestep.accounts.models import User
-
-# Written by hand because every request with a token runs it, and Django takes longer to put such a query together
-# (1.3 ms) than PostgreSQL to answer it. A join to the users would grow with the number of members of a role.
-PERMISSIONS_SQL = """
-SELECT t.app_label || '.' || p.codename
-FROM auth_permission p JOIN django_content_type t ON t.id = p.content_type_id
-WHERE %(everything)s OR p.id = ANY (ARRAY(
-    SELECT permission_id FROM accounts_user_user_permissions WHERE user_id = %(user)s
-    UNION ALL
-    SELECT g.permission_id FROM auth_group_permissions g
-    JOIN accounts_user_groups u ON u.group_id = g.group_id WHERE u.user_id = %(user)s
-))
-"""
+from onestep.accounts.permissions import read_permissions
 
 
 class PermissionsBackend(ModelBackend):
@@ -56,10 +42,3 @@ class PermissionsBackend(ModelBackend):
         if not hasattr(user_obj, "_perm_cache"):
             user_obj._perm_cache = read_permissions(user_obj)
         return user_obj._perm_cache  # type: ignore[no-any-return]
-
-
-def read_permissions(user: User) -> set[str]:
-    """Return all of a user's permissions from the database; every one there is for a superuser."""
-    with connection.cursor() as cursor:
-        cursor.execute(PERMISSIONS_SQL, {"user": user.pk, "everything": user.is_superuser})
-        return {row[0] for row in cursor.fetchall()}

@@ -25,6 +25,7 @@ from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, Ou
 from rest_framework_simplejwt.utils import datetime_from_epoch, get_md5_hash_password
 
 from onestep.accounts.models import User
+from onestep.accounts.permissions import find_user
 from onestep.errors import CredentialsError
 
 logger = structlog.get_logger(__name__)
@@ -122,16 +123,13 @@ def read_token(kind: type[AnyKind], text: str | bytes) -> AnyKind:
 
 
 def user_of(token: tokens.Token) -> User:
-    """Return the user whom a token was made for, in one query.
+    """Return the user whom a token was made for, with their permissions, in one query.
 
     Raises CredentialsError where the user is gone or inactive, or has another password since.
     """
-    # Every request with a token runs this: raw() spares the 0.2 ms in which Django puts the same query together.
-    found = list(User.objects.raw("SELECT * FROM accounts_user WHERE id = %s", [token.get(api_settings.USER_ID_CLAIM)]))
-    for user in found:
-        unchanged = token.get(api_settings.REVOKE_TOKEN_CLAIM) == get_md5_hash_password(user.password)
-        if user.is_active and unchanged:
-            return user
+    user = find_user(token.get(api_settings.USER_ID_CLAIM))
+    if user and user.is_active and token.get(api_settings.REVOKE_TOKEN_CLAIM) == get_md5_hash_password(user.password):
+        return user
     raise refused(ENDED)
 
 

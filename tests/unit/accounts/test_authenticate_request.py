@@ -87,9 +87,9 @@ def test_authenticate_malformed_header() -> None:
 
 @pytest.mark.django_db
 def test_authenticate_takes_one_query(django_assert_num_queries: Any) -> None:
-    """The second is that of the permissions, which are then found to be none."""
+    """It brings the permissions too, which are then found to be none."""
     token = AccessToken.for_user(UserFactory())
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(1):
         assert APIClient().get(PEOPLE, HTTP_AUTHORIZATION=f"Bearer {token}").status_code == 403
 
 

@@ -22,13 +22,13 @@ def test_read_me_anonymous(anonymous: APIClient) -> None:
 
 @pytest.mark.django_db
 def test_read_me_complete(django_assert_num_queries: Any) -> None:
-    """In three queries: the user, their permissions, their roles."""
+    """In two queries: the user with their permissions, their roles."""
     user = UserFactory(username="ada", email="ada@example.org", first_name="Ada", last_name="Lovelace", is_staff=True)
     role = Group.objects.create(name="Clerk")
     role.permissions.set(Permission.objects.filter(codename__in=["view_person", "view_campus"]))
     user.groups.add(role)
     user.user_permissions.set(Permission.objects.filter(codename__in=["view_person", "add_person"]))
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(2):
         response = client_of(user).get(ME)
     assert response.status_code == 200
     assert response["Cache-Control"] == "private, no-store"

@@ -30,10 +30,10 @@ def test_list_campuses_complete(reader: APIClient) -> None:
 
 
 @pytest.mark.parametrize("rows", [1, 30])
-def test_list_campuses_takes_three_queries(reader: APIClient, django_assert_num_queries: object, rows: int) -> None:
-    """One for the user, one for the permissions, one for the page."""
+def test_list_campuses_takes_two_queries(reader: APIClient, django_assert_num_queries: object, rows: int) -> None:
+    """One for the user and the permissions, one for the page."""
     CampusFactory.create_batch(rows)
-    with django_assert_num_queries(3):  # type: ignore[operator]
+    with django_assert_num_queries(2):  # type: ignore[operator]
         assert len(reader.get(URL, {"page_size": 100}).json()["results"]) == rows
 
 

@@ -80,13 +80,13 @@ def test_list_groups_shows_fifty_members(reader: APIClient) -> None:
 
 
 @pytest.mark.parametrize("rows", [1, 30])
-def test_list_groups_takes_three_queries(reader: APIClient, django_assert_num_queries: object, rows: int) -> None:
-    """One for the user, one for the permissions, one for the page."""
+def test_list_groups_takes_two_queries(reader: APIClient, django_assert_num_queries: object, rows: int) -> None:
+    """One for the user and the permissions, one for the page."""
     for group in GroupFactory.create_batch(rows):
         MembershipFactory.create_batch(2, group=group)
         LeadershipFactory(group=group)
         group.knowledge_areas.add(KnowledgeAreaFactory())
-    with django_assert_num_queries(3):  # type: ignore[operator]
+    with django_assert_num_queries(2):  # type: ignore[operator]
         assert len(reader.get(URL, {"page_size": 100}).json()["results"]) == rows
 
 
@@ -152,13 +152,13 @@ def test_list_groups_filtered_by_relations(reader: APIClient, seeds: Group, tide
     assert names(reader.get(URL, {"member": member.pk, "leader": leader.pk, "kind": "research"})) == ["SEEDS"]
 
 
-def test_list_groups_filtered_takes_four_queries(
+def test_list_groups_filtered_takes_three_queries(
     reader: APIClient, seeds: Group, django_assert_num_queries: object
 ) -> None:
     """One more looks whether the rows are there that the filters name, all of them at once."""
     leader = seeds.leaderships.get(end_date=None).person
     query = {"campus": seeds.campus_id, "campus_code": "VIX", "leader": leader.pk, "search": "mata"}
-    with django_assert_num_queries(4):  # type: ignore[operator]
+    with django_assert_num_queries(3):  # type: ignore[operator]
         assert names(reader.get(URL, query)) == ["SEEDS"]
 
 

@@ -28,11 +28,11 @@ def test_list_knowledge_areas_complete(reader: APIClient) -> None:
 
 
 @pytest.mark.parametrize("rows", [1, 30])
-def test_list_knowledge_areas_takes_three_queries(
+def test_list_knowledge_areas_takes_two_queries(
     reader: APIClient, django_assert_num_queries: object, rows: int
 ) -> None:
     KnowledgeAreaFactory.create_batch(rows)
-    with django_assert_num_queries(3):  # type: ignore[operator]
+    with django_assert_num_queries(2):  # type: ignore[operator]
         assert len(reader.get(URL, {"page_size": 100}).json()["results"]) == rows
 
 

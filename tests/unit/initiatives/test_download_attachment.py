@@ -72,9 +72,9 @@ def test_download_attachment_whatever_is_accepted(reader: APIClient, url: str) -
     assert content(reader.get(url, HTTP_ACCEPT="image/png")) == CONTENT
 
 
-def test_download_attachment_takes_three_queries(reader: APIClient, url: str, django_assert_num_queries: Any) -> None:
-    """One for the user, one for the permissions, one for the row."""
-    with django_assert_num_queries(3):
+def test_download_attachment_takes_two_queries(reader: APIClient, url: str, django_assert_num_queries: Any) -> None:
+    """One for the user and the permissions, one for the row."""
+    with django_assert_num_queries(2):
         reader.get(url).close()
 
 

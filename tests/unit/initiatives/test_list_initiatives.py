@@ -133,15 +133,15 @@ def full_initiative() -> Initiative:
 
 
 @pytest.mark.parametrize("rows", [1, 30])
-def test_list_initiatives_takes_three_queries(reader: APIClient, django_assert_num_queries: Any, rows: int) -> None:
-    """One for the user, one for the permissions, one for the page."""
+def test_list_initiatives_takes_two_queries(reader: APIClient, django_assert_num_queries: Any, rows: int) -> None:
+    """One for the user and the permissions, one for the page."""
     for _ in range(rows):
         full_initiative()
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(2):
         assert len(reader.get(URL, {"page_size": 100, "kind": "project"}).json()["results"]) == 2 * rows
 
 
-def test_list_initiatives_takes_four_queries_with_every_filter(
+def test_list_initiatives_takes_three_queries_with_every_filter(
     reader: APIClient, django_assert_num_queries: Any
 ) -> None:
     """All ids and codes that filters name are looked up together."""
@@ -164,7 +164,7 @@ def test_list_initiatives_takes_four_queries_with_every_filter(
         "active_on": "2024-03-02",
         "search": row.name,
     }
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(3):
         found = reader.get(URL, query)
     assert names(found) == [row.name]
 

@@ -52,11 +52,11 @@ def test_read_tree_missing(reader: APIClient, what: str) -> None:
 
 
 @pytest.mark.parametrize("what", ["tree", "ancestors"])
-def test_read_tree_takes_three_queries(
+def test_read_tree_takes_two_queries(
     reader: APIClient, coast: Initiative, django_assert_num_queries: Any, what: str
 ) -> None:
-    """One for the user, one for the permissions, one for the rows."""
-    with django_assert_num_queries(3):
+    """One for the user and the permissions, one for the rows."""
+    with django_assert_num_queries(2):
         assert reader.get(f"/api/v1/initiatives/{coast.pk}/{what}/").status_code == 200
 
 

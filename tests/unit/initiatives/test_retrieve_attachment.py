@@ -22,10 +22,10 @@ def test_retrieve_attachment_same_as_in_list(reader: APIClient) -> None:
 
 
 def test_retrieve_attachment_held(reader: APIClient, django_assert_num_queries: object) -> None:
-    """One query for the user, one for the permissions, one for the document."""
+    """One query for the user and the permissions, one for the document."""
     url = f"{URL}{AttachmentFactory().pk}/"
     tag = reader.get(url)["ETag"]
-    with django_assert_num_queries(3):  # type: ignore[operator]
+    with django_assert_num_queries(2):  # type: ignore[operator]
         assert reader.get(url, HTTP_IF_NONE_MATCH=tag).status_code == 304
 
 

@@ -32,7 +32,7 @@ def test_retrieve_initiative_outsider(outsider: APIClient, url: str) -> None:
 def test_retrieve_initiative_is_its_row_in_the_list(
     reader: APIClient, url: str, django_assert_num_queries: Any
 ) -> None:
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(2):
         response = reader.get(url)
     assert response.status_code == 200
     assert [response.json()] == reader.get("/api/v1/initiatives/").json()["results"]

@@ -40,10 +40,10 @@ def proxy(
         outage.end()
 
 
-def select(value: int) -> int:
+def select(value: int) -> Any:
     with connections[ALIAS].cursor() as cursor:
         cursor.execute("SELECT %s", [value])
-        return cursor.fetchone()[0]  # type: ignore[no-any-return]
+        return cursor.fetchone()[0]
 
 
 def seconds(action: Any, *arguments: Any) -> float:
@@ -78,13 +78,38 @@ def test_limit_time_of_connecting(proxy: SilentProxy) -> None:
     assert 0.9 < seconds(select, 1) < 2
 
 
-def test_limit_time_of_kept_connection(proxy: SilentProxy) -> None:
-    """The check of a kept connection, and the new one that would follow, take DB_CONNECT_TIMEOUT together."""
+def test_limit_time_of_kept_connection(proxy: SilentProxy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that fell silent since the last request is found out by the first statement of the next."""
+    monkeypatch.setattr(time_limits, "PROBE_AFTER_SECONDS", 0.3)
+    monkeypatch.setattr(time_limits, "PROBE_SECONDS", 0.3)
     assert select(1) == 1
+    keep()
+    proxy.silent.set()
+    assert 0.5 < seconds(select, 2) < 1.5
+
+
+def test_keep_connection_that_works(proxy: SilentProxy) -> None:
+    assert select(1) == 1
+    kept = connections[ALIAS].connection
+    keep()
+    assert select(2) == 2
+    assert connections[ALIAS].connection is kept
+
+
+def test_replace_connection_that_the_server_ended(proxy: SilentProxy) -> None:
+    """As a restart of the server ends it: the next request does not fail, it connects anew."""
+    select(1)
+    ended = connections[ALIAS].connection
+    connection.cursor().execute("SELECT pg_terminate_backend(%s, 5000)", [ended.info.backend_pid])
+    keep()
+    assert select(2) == 2
+    assert connections[ALIAS].connection is not ended
+
+
+def keep() -> None:
+    """Do as Django does between two requests: look at the kept connection before its next use."""
     connections[ALIAS].health_check_enabled = True
     connections[ALIAS].health_check_done = False
-    proxy.silent.set()
-    assert 0.9 < seconds(select, 2) < 1.7
 
 
 def test_limit_time_within(proxy: SilentProxy) -> None:

