@@ -103,7 +103,7 @@ def paginate(
     backwards = bool(cursor and cursor.backwards)
     descending = ordering.startswith("-") != backwards
     key = orderings[ordering.removeprefix("-")]
-    ordered = queryset.annotate(_key=F(key) if isinstance(key, str) else key)
+    ordered = queryset.annotate(_key=F(key) if isinstance(key, str) else key, _document=document_of(queryset.model))
     ordered = ordered.order_by("-_key", "-pk") if descending else ordered.order_by("_key", "pk")
     if cursor:
         field = ordered.query.annotations["_key"].output_field
@@ -113,9 +113,7 @@ def paginate(
             raise InvalidError({"cursor": ["This cursor is damaged. Start again from the first page."]}) from None
         beyond = LessThan if descending else GreaterThan
         ordered = ordered.filter(beyond(Row(F("_key"), F("pk")), Row(value, Value(cursor.pk))))
-    rows = list(
-        ordered.annotate(_document=document_of(queryset.model)).values_list("_key", "pk", "_document")[: size + 1]
-    )
+    rows = list(ordered.values_list("_key", "pk", "_document")[: size + 1])
     more = len(rows) > size
     rows = rows[:size]
     if backwards:
