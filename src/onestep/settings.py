@@ -239,6 +239,7 @@ SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 BIND = env.address("BIND", "0.0.0.0:8000")
 WEB_WORKERS = env.integer("WEB_WORKERS", 2, least=1, most=64)
 WEB_THREADS = env.integer("WEB_THREADS", 4, least=1, most=64)
+MAX_REQUEST_LINE = 8190  # bytes: the longest search and a cursor of the longest name have room in an address
 # How long a connection without a request stays open: longer than a balancer in front keeps its own idle ones.
 KEEPALIVE_SECONDS = env.integer("KEEPALIVE_SECONDS", 5, least=0, most=300)
 DRAIN_SECONDS = env.integer("DRAIN_SECONDS", 3, least=0, most=300)

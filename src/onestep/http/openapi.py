@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.utils.encoding import force_str
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.types import OpenApiTypes
@@ -61,6 +62,8 @@ HEADERS = {
     "ETag": {"schema": {"type": "string"}, "description": "The tag of this form, for If-Match and If-None-Match."},
     "Location": {"schema": {"type": "string", "format": "uri"}, "description": "The address of the new row."},
 }
+# The server's own answer, which is no problem document.
+TOO_LONG = {"description": f"The address is longer than {settings.MAX_REQUEST_LINE} bytes."}
 SUMMARIES = {
     "list": "List {many}",
     "retrieve": "Read one of the {many}",
@@ -157,7 +160,8 @@ class Schema(AutoSchema):
         if self.resource_view:
             self._describe_success(responses)
         if self.resource_view and self.lists:
-            _describe_texts(operation["parameters"], self.resource_view)
+            _describe_values(operation["parameters"], self.resource_view)
+            responses["414"] = TOO_LONG
         for code in self._problem_codes(operation):
             responses.setdefault(code, self._problem_response(code))
         operation["responses"] = dict(sorted(responses.items()))
@@ -206,16 +210,17 @@ class Schema(AutoSchema):
         return codes
 
 
-def _describe_texts(parameters: list[dict[str, Any]], view: ResourceViewSet) -> None:
-    """Say how long a text in a list's query may be. An empty one is refused."""
+def _describe_values(parameters: list[dict[str, Any]], view: ResourceViewSet) -> None:
+    """Say of the values in a list's query how long or large they may be. An empty text is refused."""
     for parameter in parameters:
         schema = parameter["schema"]
-        if parameter["in"] != "query" or schema.get("type") != "string" or {"enum", "format"} & schema.keys():
-            continue
-        schema["minLength"] = 1
+        if schema.get("type") == "string" and not {"enum", "format"} & schema.keys():
+            schema["minLength"] = 1
         found = view.filterset_class.base_filters.get(parameter["name"])
-        if found and "max_length" in found.extra:
-            schema["maxLength"] = found.extra["max_length"]
+        limits = found.extra if found else {}
+        for name, keyword in (("max_length", "maxLength"), ("min_value", "minimum"), ("max_value", "maximum")):
+            if name in limits:
+                schema[keyword] = limits[name]
 
 
 def page_schema(items: dict[str, Any]) -> dict[str, Any]:

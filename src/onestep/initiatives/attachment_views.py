@@ -80,6 +80,12 @@ def answer_content(request: Request, attachment: Attachment) -> HttpResponseBase
     return file_response(request, file, name=attachment.name, media_type=attachment.media_type, tag=tag)
 
 
+def _content_answers(code: int, description: str) -> dict[tuple[int, str], OpenApiResponse]:
+    """Return the description of an answer that is a file of any accepted type."""
+    answer = OpenApiResponse(OpenApiTypes.BINARY, description)
+    return {(code, kind.media_type): answer for kind in FILE_TYPES}
+
+
 class AttachmentViewSet(ListMixin, RetrieveMixin, CreateMixin, DestroyMixin):
     """Files of initiatives. The content of one is at its `content_url`.
 
@@ -118,10 +124,8 @@ class AttachmentViewSet(ListMixin, RetrieveMixin, CreateMixin, DestroyMixin):
             ),
         ],
         responses={
-            (200, "application/octet-stream"): OpenApiResponse(
-                OpenApiTypes.BINARY, "The file, with its media type. The ETag is its SHA-256."
-            ),
-            (206, "application/octet-stream"): OpenApiResponse(OpenApiTypes.BINARY, "The part that was asked for."),
+            **_content_answers(200, "The file, with its media type. The ETag is its SHA-256."),
+            **_content_answers(206, "The part that was asked for."),
             304: OpenApiResponse(description="The client holds the file."),
         },
     )

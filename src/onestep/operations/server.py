@@ -47,6 +47,7 @@ class Server(BaseApplication):  # type: ignore[misc]
             "threads": settings.WEB_THREADS,
             "worker_class": "gthread",
             "preload_app": True,  # loaded once, and shared by all workers
+            "limit_request_line": settings.MAX_REQUEST_LINE,
             "keepalive": settings.KEEPALIVE_SECONDS,
             "graceful_timeout": settings.GRACEFUL_TIMEOUT,
             "max_requests": 0,  # a worker that ends on its own drops what waits in its socket
