@@ -34,7 +34,7 @@ def of(report: dict[str, Any]) -> list[Finding]:
     checked = "Healthcheck" in report.get("Metadata", {}).get("ImageConfig", {}).get("config", {})
     for result in report.get("Results") or []:
         if result["Target"] == report["ArtifactName"]:
-            result["Target"] = "the image's settings and history"
+            result["Target"] = "the image's history"
         if checked:  # trivy reads an image's own steps alone, and misses a health check that it has from its base
             others = [it for it in result.get("Misconfigurations") or [] if it["ID"] != NO_HEALTHCHECK]
             result["Misconfigurations"] = others

@@ -37,7 +37,7 @@ def debian(image: str) -> tuple[list[str], list[str]]:
     except subprocess.TimeoutExpired as error:
         raise SourceError("no answer within 3 minutes") from error
     if asked.returncode != 0:
-        raise SourceError(" ".join(asked.stderr.split())[-400:])
+        raise SourceError(first_error(asked.stderr))
     security: list[str] = []
     others: list[str] = []
     for name, old, new, origins in re.findall(
@@ -65,10 +65,16 @@ def patches(packages: Mapping[str, str]) -> list[str]:
     command += ["--only-binary=:all:", "--report=-", *same_minor(packages)]
     asked = subprocess.run(command, capture_output=True, text=True, check=False)
     if asked.returncode != 0:
-        raise SourceError(" ".join(asked.stderr.split())[-400:])
+        raise SourceError(first_error(asked.stderr))
     found = [item["metadata"] for item in json.loads(asked.stdout)["install"]]
     newest = {normal(package["name"]): package["version"] for package in found}
     return [f"{name} {old} -> {newest[normal(name)]}" for name, old in packages.items() if newest[normal(name)] != old]
+
+
+def first_error(printed: str) -> str:
+    """Return the first line in which apt or pip says what went wrong."""
+    lines = [line.strip() for line in printed.splitlines() if line.strip()] or ["nothing was said"]
+    return next((line for line in lines if line.startswith(("E:", "ERROR:"))), lines[-1])[:300]
 
 
 def same_minor(packages: Mapping[str, str]) -> Iterable[str]:
