@@ -89,6 +89,14 @@ def vouching(session: nox.Session) -> Iterator[None]:
         report.write_text(json.dumps({"session": session.name, "image": image}, indent=2) + "\n")
 
 
+def test_image(session: nox.Session, *files: str) -> None:
+    """Run files of tests/container on the image that was built; arguments after `--` go to pytest."""
+    need_engine(session)
+    install(session, "container", onestep=False)
+    with vouching(session):
+        session.run("pytest", *(f"tests/container/{file}" for file in files), *session.posargs)
+
+
 @nox.session(tags=["check"])
 def lint(session: nox.Session) -> None:
     """Hold style, import directions, scripts and workflows to their rules, and migrations to the models."""
@@ -223,7 +231,26 @@ def smoke(session: nox.Session) -> None:
     """Start the development stack of a fresh copy as a person does, and look at it from the outside; remove it."""
     need_engine(session)
     install(session, "container", onestep=False)
-    session.run("pytest", "tests/container", *session.posargs)
+    files = ["test_development_stack.py", "test_env_files.py"]
+    session.run("pytest", *(f"tests/container/{file}" for file in files), *session.posargs)
+
+
+@nox.session(tags=["check", "image"])
+def image_test(session: nox.Session) -> None:
+    """Build the image twice and find equal layers; find in it what a service needs, root's, and nothing else."""
+    test_image(session, "test_build.py")
+
+
+@nox.session(tags=["check", "image"])
+def startup(session: nox.Session) -> None:
+    """Be ready in 5 seconds, refuse each wrong environment and database in words, stop without losing a request."""
+    test_image(session, "test_start_up.py")
+
+
+@nox.session(tags=["check", "image"])
+def security(session: nox.Session) -> None:
+    """Confine containers, networks and volumes; keep secrets out of sight; send away who guesses, forges or climbs."""
+    test_image(session, "test_security.py", "test_compose_rules.py")
 
 
 @nox.session(tags=["check"])
