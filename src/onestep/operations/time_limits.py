@@ -127,15 +127,17 @@ class Outage:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._ask_again: float | None = None  # None: no outage
+        self.reason = ""  # in the driver's words
 
     @property
     def known(self) -> bool:
         """Whether the database did not answer when it was last asked."""
         return self._ask_again is not None
 
-    def begin(self) -> None:
+    def begin(self, reason: str = "the database does not answer") -> None:
         """Note that the database has not answered."""
         with self._lock:
+            self.reason = reason
             self._ask_again = time.monotonic() + OUTAGE_SECONDS
 
     def end(self) -> None:

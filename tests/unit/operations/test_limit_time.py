@@ -14,6 +14,7 @@ from django.db import OperationalError, connection, connections
 from psycopg2 import extensions
 
 from onestep.operations import time_limits
+from onestep.operations.database import UNKNOWN_HOST, explain
 from onestep.operations.time_limits import OUTAGE_SECONDS, outage, within, without_time_limits
 from tests.unit.operations.proxy import SilentProxy
 
@@ -162,6 +163,25 @@ def test_limit_time_refusal_is_no_outage(proxy: SilentProxy) -> None:
     with pytest.raises(OperationalError, match="does not exist"):
         select(1)
     assert not outage.known
+
+
+def test_limit_time_unknown_host_is_an_outage(proxy: SilentProxy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that does not resolve is looked for once a second, not by every request, and is what all are told."""
+    asked: list[str] = []
+
+    def connect(*arguments: Any, **options: Any) -> Any:
+        asked.append(options["host"])
+        raise psycopg2.OperationalError('could not translate host name "db" to address: Name or service not known\n')
+
+    monkeypatch.setattr("django.db.backends.postgresql.base.Database.connect", connect)
+    for _ in range(20):
+        with pytest.raises(OperationalError) as caught:
+            select(1)
+        assert explain(caught.value).id == UNKNOWN_HOST.id
+    assert len(asked) == 1
+    monkeypatch.undo()
+    time.sleep(OUTAGE_SECONDS)
+    assert select(2) == 2
 
 
 def test_limit_time_costs_little(proxy: SilentProxy) -> None:

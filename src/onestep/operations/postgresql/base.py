@@ -18,14 +18,18 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         """Connect; raise DatabaseSilentError where the database does not answer, at once where that is known."""
         if not outage.may_ask():
-            raise DatabaseSilentError("the database does not answer, and was asked a moment ago")
+            raise DatabaseSilentError(f"{outage.reason}; it was asked a moment ago")
         try:
             with within(settings.DB_CONNECT_TIMEOUT):
                 connection = super().get_new_connection(conn_params)
         except DatabaseSilentError:
             raise
-        except BaseException:
-            outage.end()
+        except BaseException as error:
+            # A container that is stopped has no name, and each request would have the name servers look for it.
+            if "could not translate host name" in str(error):
+                outage.begin(str(error).strip())
+            else:
+                outage.end()
             raise
         outage.end()
         return connection
