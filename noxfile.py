@@ -149,7 +149,7 @@ def tests(session: nox.Session, postgres: str) -> None:
     session.run("pytest", *(session.posargs or ["tests/unit"]), env={"POSTGRES_VERSION": postgres})
 
 
-@nox.session(venv_backend="none", tags=["check"])
+@nox.session(venv_backend="none", tags=["check", "build"])
 def image_build(session: nox.Session) -> None:
     """Build both images, write down which they are, and refuse a production image that adds over 90 MB to its base."""
     need_engine(session)
@@ -258,6 +258,20 @@ def demo(session: nox.Session) -> None:
     """Run `make demo` in a fresh clone, speak to it over HTTP, stop it with Ctrl-C, and start it again in 3 seconds."""
     install(session, "container", onestep=False)
     session.run("pytest", "tests/demo", *session.posargs)
+
+
+@nox.session(tags=["check", "reports"])
+def one_image(session: nox.Session) -> None:
+    """Prove that what was scanned is what was tested and what would be pushed, by the reports of the other sessions."""
+    test_image(session, "test_one_image.py")
+
+
+@nox.session(default=False, venv_backend="none")
+def publish(session: nox.Session) -> None:
+    """Push the image (`-- image REGISTRY/NAME:TAG`), but none that the matrix did not find good; or join some."""
+    listed = json.loads(output(sys.executable, "-m", "nox", "--tags", "image", "reports", "--list", "--json"))
+    needs = [f"--needs={entry['session']}" for entry in listed] if session.posargs[:1] == ["image"] else []
+    session.run(sys.executable, "-m", "tools.publish", *session.posargs, *needs, external=True)
 
 
 @nox.session(default=False)
