@@ -152,7 +152,10 @@ class Service:
         """Create the internal network of the database, that of the web containers, and the volume of media files."""
         networks = self.engine.networks
         self.engine.volumes.create(self.media_volume, labels=self.labels)
-        self.database_network = networks.create(f"{self.name}-database", internal=True, labels=self.labels)
+        unreachable = {"com.docker.network.bridge.inhibit_ipv4": "true"}  # from this machine too
+        self.database_network = networks.create(
+            f"{self.name}-database", internal=True, options=unreachable, labels=self.labels
+        )
         self.web_network = networks.create(f"{self.name}-web", labels=self.labels)
 
     def start_database(self, *options: str) -> None:
