@@ -19,6 +19,7 @@ from tests.container.stack import Stack, development_stack
 # the stack is run as the person who runs the tests.
 SOMEBODY = 12345
 MEASURED = pytest.StashKey[dict[str, float]]()
+FIGURES = pytest.StashKey[dict[str, str]]()
 
 
 def pytest_configure() -> None:
@@ -38,10 +39,18 @@ def measured(pytestconfig: pytest.Config) -> dict[str, float]:
     return pytestconfig.stash.setdefault(MEASURED, {})
 
 
+@pytest.fixture(scope="session")
+def figures(pytestconfig: pytest.Config) -> dict[str, str]:
+    """What was measured and is no time, in words; the run's last lines show that too."""
+    return pytestconfig.stash.setdefault(FIGURES, {})
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Show what was measured."""
     for name, seconds in config.stash.get(MEASURED, {}).items():
         terminalreporter.write_line(f"{name}: {seconds:.2f} s")
+    for name, figure in config.stash.get(FIGURES, {}).items():
+        terminalreporter.write_line(f"{name}: {figure}")
 
 
 @pytest.fixture(scope="session")

@@ -25,6 +25,9 @@ WATCHED = STOP | PASSED_ON | {signal.SIGCHLD, signal.SIGALRM}
 # From a quick stop to SIGKILL, in seconds.
 QUICK_STOP_SECONDS = 1.0
 
+# Where the kernel counts what it has killed for memory in this container: cgroup v2, v1.
+MEMORY_EVENTS = ("/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control")
+
 
 class Supervisor:
     """Watches one server process, the leader of its process group, until it has ended."""
@@ -35,6 +38,7 @@ class Supervisor:
         self.drain_seconds = drain_seconds
         self.stop_seconds = stop_seconds
         self.stopping = False
+        self.memory_kills = count_memory_kills()
         # What is done next if nothing else happens: when (by time.monotonic), and with which signal.
         self.due: tuple[float, signal.Signals] | None = None
 
@@ -46,6 +50,9 @@ class Supervisor:
                 if self.stopping:
                     say("info", "server_stopped", status=status)
                     return status
+                kills = count_memory_kills() - self.memory_kills
+                if kills:
+                    say("error", "killed_for_memory", id="onestep.E054", processes=kills)
                 say("error", "server_died", id="onestep.E052", status=status)
                 return status or 1
             if self.due:
@@ -94,6 +101,18 @@ class Supervisor:
         os.kill(self.server, sent)
         seconds = self.stop_seconds if sent == signal.SIGTERM else QUICK_STOP_SECONDS
         self.due = (time.monotonic() + seconds, signal.SIGKILL)
+
+
+def count_memory_kills() -> int:
+    """Return how many processes the kernel has killed since this container's memory limit was reached; 0 if unknown."""
+    for path in MEMORY_EVENTS:
+        try:
+            with open(path) as lines:  # noqa: PTH123  (pathlib takes memory)
+                counts = dict(line.split() for line in lines)
+            return int(counts["oom_kill"])
+        except (OSError, KeyError, ValueError):
+            continue
+    return 0
 
 
 def say(level: str, event: str, **values: Any) -> None:

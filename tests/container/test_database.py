@@ -1,0 +1,331 @@
+"""How the service uses its database, and what becomes of it while the database is away."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.container.load import Answer, Request, sampled, send_load
+from tests.container.processes import Process, server_processes
+from tests.container.service import Service, Web
+from tests.container.stack import wait_until
+
+LOGIN = ("boss", "correct horse battery staple")
+WORKERS, THREADS = 2, 4
+BUDGET = WORKERS * THREADS  # connections of one replica
+
+# While the database is away. A request may be the one that finds that out, which takes DB_CONNECT_TIMEOUT (3 s), and
+# wait for a thread before that.
+LIVE_SECONDS = 5.0
+ANSWER_SECONDS = 5.0
+USUAL_SECONDS = 0.5  # the median answer: from then on it is known
+UNREADY_SECONDS = 8.0
+RECOVERY_SECONDS = 8.0  # from when the database accepts connections
+
+
+@pytest.fixture(scope="module")
+def web(production: Service) -> Web:
+    """One web container of the usual size, and somebody who may do everything."""
+    production.create_user(*LOGIN)
+    web = production.start_web(environment={"WEB_WORKERS": str(WORKERS), "WEB_THREADS": str(THREADS)})[0]
+    web.wait_until_ready()
+    return web
+
+
+@pytest.fixture(scope="module")
+def at_start(web: Web) -> dict[int, Process]:
+    """The processes as they are when the service is ready, and before it has worked."""
+    return server_processes(web.container)
+
+
+@pytest.fixture
+def headers(web: Web) -> dict[str, str]:
+    """The headers of a request that may do everything."""
+    return {"Authorization": f"Bearer {web.obtain_token(*LOGIN)}"}
+
+
+def connections(service: Service) -> set[str]:
+    """Return the server's sessions with the service, each by its process id and when it began."""
+    ask = "SELECT pid, backend_start FROM pg_stat_activity WHERE application_name = 'onestep'"
+    return set(service.sql(ask).splitlines())
+
+
+# --- In quiet times ---------------------------------------------------------------------------------------------------
+@pytest.fixture(scope="module")
+def under_load(production: Service, web: Web, at_start: dict[int, Process], figures: dict[str, str]) -> list[set[str]]:
+    """The connections that were open, time and again, while 32 clients sent 2,000 requests to one replica."""
+    token = web.obtain_token(*LOGIN)
+    requests = [Request("GET", "/api/v1/people/"), Request("GET", "/health/ready")] * 1000
+    with sampled(lambda: connections(production)) as samples:
+        load = send_load(web.url, requests, clients=32, headers={"Authorization": f"Bearer {token}"})
+    assert load.statuses == {200: 2000}
+    ever = set().union(*samples)
+    figures["connections, 2,000 requests of 32 clients"] = (
+        f"{len(ever)} in all, at most {max(map(len, samples))} at a time in {len(samples)} looks, budget {BUDGET}"
+    )
+    return samples
+
+
+def test_connections_are_kept(under_load: list[set[str]]) -> None:
+    """What the first requests opened serves the others: none is closed, and no more than one for a thread is opened."""
+    assert under_load[-1] == set().union(*under_load)
+
+
+def test_connections_stay_within_budget(under_load: list[set[str]]) -> None:
+    """Never more than workers x threads; and the threads are used, or the number would say nothing."""
+    assert max(map(len, under_load)) <= BUDGET
+    assert len(under_load[-1]) > WORKERS
+
+
+def test_sessions_have_time_limits_utc_and_utf8(web: Web) -> None:
+    names = [
+        "statement_timeout",
+        "lock_timeout",
+        "idle_in_transaction_session_timeout",
+        "TimeZone",
+        "client_encoding",
+        "server_encoding",
+    ]
+    ask = (
+        "import json\nfrom django.db import connection\n"
+        "with connection.cursor() as cursor:\n"
+        f"    cursor.execute('SELECT ' + ', '.join(f\"current_setting('{{name}}')\" for name in {names}))\n"
+        "    print(json.dumps(cursor.fetchone()))\n"
+    )
+    done = web.container.exec_run(["onestep", "shell", "--verbosity=0", "--command", ask])
+    assert done.exit_code == 0, done.output.decode()
+    assert dict(zip(names, json.loads(done.output), strict=True)) == {
+        "statement_timeout": "10s",
+        "lock_timeout": "5s",
+        "idle_in_transaction_session_timeout": "30s",
+        "TimeZone": "UTC",
+        "client_encoding": "UTF8",
+        "server_encoding": "UTF8",
+    }
+
+
+def test_answers_are_utc_and_utf8_whatever_the_server_prefers(production: Service, headers: dict[str, str]) -> None:
+    """Times and texts of a document are written by the database, in the time zone and encoding of the session."""
+    production.sql("ALTER ROLE onestep SET timezone = 'Asia/Tokyo'")
+    production.sql("ALTER ROLE onestep SET client_encoding = 'LATIN1'")
+    try:
+        other = production.start_web()[0]
+        other.wait_until_ready()
+        with other.client() as client:
+            name = "Zoë Ávila 周 🌍"
+            created = client.post("/api/v1/people/", json={"name": name}, headers=headers)
+            assert created.status_code == 201, created.text
+            read = client.get(f"/api/v1/people/{created.json()['id']}/", headers=headers).json()
+    finally:
+        production.sql("ALTER ROLE onestep RESET ALL")
+    assert read["name"] == name
+    created_at = datetime.fromisoformat(read["created_at"])
+    assert created_at.utcoffset() == timedelta(0)
+    assert abs(datetime.now(UTC) - created_at) < timedelta(minutes=2)
+    other.container.remove(force=True)
+
+
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [
+        ({"DB_LOCK_TIMEOUT": "1"}, "canceling statement due to lock timeout"),
+        ({"DB_LOCK_TIMEOUT": "60", "DB_STATEMENT_TIMEOUT": "1"}, "canceling statement due to statement timeout"),
+    ],
+    ids=["lock", "statement"],
+)
+def test_time_limit_ends_a_statement(
+    production: Service, headers: dict[str, str], limits: dict[str, str], said: str
+) -> None:
+    """A request that waits for a table which somebody holds is answered in about a second, and the server says why."""
+    limited = production.start_web(environment=limits)[0]
+    limited.wait_until_ready()
+    hold = "BEGIN; LOCK TABLE people_person; SELECT pg_sleep(60)"
+    production.database.exec_run(["psql", "--username=onestep", "--command", hold], detach=True)
+    holder = "SELECT pid FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)' AND application_name = 'psql'"
+    holding = f"{holder} AND wait_event = 'PgSleep'"
+    try:
+        wait_until(lambda: production.sql(holding) != "", at_most=10)
+        before = production.database.logs().decode().count(said)
+        [answer] = send_load(limited.url, [Request("GET", "/api/v1/people/")], headers=headers).answers
+    finally:
+        production.sql(f"SELECT pg_terminate_backend(pid) FROM ({holder}) AS holders")
+        limited.container.remove(force=True)
+    assert answer.status == 503, answer
+    assert answer.json()["type"] == "urn:onestep:problem:unavailable"
+    assert 0.9 < answer.seconds < 3
+    assert production.database.logs().decode().count(said) == before + 1
+
+
+# --- While the database is away ---------------------------------------------------------------------------------------
+def cut_off(service: Service) -> None:
+    """Take the database off its network."""
+    service.database_network.disconnect(service.database)
+
+
+def reconnect(service: Service) -> None:
+    """Put it back, under its name."""
+    service.database_network.connect(service.database, aliases=["db"])
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something that takes the database away, and what brings it back."""
+
+    begin: Callable[[Service], object]
+    end: Callable[[Service], object]
+
+
+FAULTS = {
+    "stopped": Fault(lambda service: service.database.stop(timeout=20), lambda service: service.database.start()),
+    "killed": Fault(lambda service: service.database.kill(), lambda service: service.database.start()),
+    "paused": Fault(lambda service: service.database.pause(), lambda service: service.database.unpause()),
+    "cut off": Fault(cut_off, reconnect),
+}
+
+
+class Traffic:
+    """People who are stored and listed, 100 requests a second of 8 clients, until the block ends."""
+
+    def __init__(self, url: str, headers: dict[str, str], *, prefix: str) -> None:
+        self.url, self.headers, self.prefix = url, headers, prefix
+        self.answers: list[Answer] = []
+        self._over = threading.Event()
+        self._pool = ThreadPoolExecutor(1)
+
+    def __enter__(self) -> Traffic:
+        self._working = self._pool.submit(
+            send_load, self.url, self._requests(), clients=8, headers=self.headers, seen=self.answers.append
+        )
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._over.set()
+        with self._pool:
+            self._working.result()
+
+    def _requests(self) -> Iterator[Request]:
+        for number in itertools.count():
+            if self._over.wait(0.01):
+                return
+            yield Request("POST", "/api/v1/people/", {"name": f"{self.prefix} {number}"})
+            yield Request("GET", "/api/v1/people/?page_size=5")
+
+    def acknowledged(self) -> set[str]:
+        """Return the ids of those that the service said it had stored."""
+        return {str(answer.json()["id"]) for answer in list(self.answers) if answer.status == 201}
+
+    def refused(self) -> list[Answer]:
+        """Return the answers that were 503."""
+        return [answer for answer in list(self.answers) if answer.status == 503]
+
+    def wait_for_more(self, count: Callable[[], int], more: int, *, at_most: float) -> float:
+        """Return the seconds until there are `more` than there are now."""
+        target = count() + more
+        return wait_until(lambda: count() >= target, at_most=at_most)
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_database_goes_away_and_comes_back(
+    production: Service,
+    web: Web,
+    at_start: dict[int, Process],
+    headers: dict[str, str],
+    figures: dict[str, str],
+    name: str,
+) -> None:
+    """Alive all the time, not ready, 503 within the bound, well again by itself, and nothing stored is lost."""
+    fault, prefix = FAULTS[name], f"While {name}"
+    with Traffic(web.url, headers, prefix=prefix) as traffic:
+        traffic.wait_for_more(lambda: len(traffic.acknowledged()), 50, at_most=20)
+        with sampled(lambda: probe(web.url, "/health/live"), pause=0.05) as alive:
+            began = time.monotonic()
+            fault.begin(production)
+            unready = wait_until(lambda: probe(web.url, "/health/ready").status == 503, at_most=UNREADY_SECONDS)
+            traffic.wait_for_more(lambda: len(traffic.refused()), 100, at_most=30)
+            fault.end(production)
+            production.wait_for_database()
+            ended = time.monotonic()
+            web.wait_until_ready(RECOVERY_SECONDS)
+            traffic.wait_for_more(lambda: len(traffic.acknowledged()), 1, at_most=RECOVERY_SECONDS)
+            recovered = time.monotonic() - ended
+        traffic.wait_for_more(lambda: len(traffic.acknowledged()), 50, at_most=20)
+
+    refused = traffic.refused()
+    times = sorted(answer.seconds for answer in refused)
+    figures[f"database {name}"] = (
+        f"unready after {unready:.1f} s, {len(refused)} x 503 in {times[len(times) // 2] * 1000:.0f} ms (p50), "
+        f"{times[-1]:.1f} s at most; live in {max(answer.seconds for answer in alive):.1f} s at most; "
+        f"well {recovered:.1f} s after it"
+    )
+    assert {answer.status for answer in alive} == {200}
+    assert max(answer.seconds for answer in alive) < LIVE_SECONDS
+    assert {answer.status for answer in traffic.answers} == {200, 201, 503}
+    assert_in_time_and_in_form(refused)
+    assert max(answer.seconds for answer in traffic.answers if answer.at > began) < ANSWER_SECONDS
+
+    stored = dict(line.split("|") for line in rows(production, prefix))
+    assert traffic.acknowledged() - stored.keys() == set()
+    assert len(set(stored.values())) == len(stored), "something was stored twice"
+    wait_until(lambda: holds_no_more(web, at_start), at_most=10)
+    assert len(connections(production)) <= BUDGET
+    web.container.reload()
+    assert web.container.attrs["RestartCount"] == 0
+
+
+def probe(url: str, path: str) -> Answer:
+    """Send one GET on a new connection."""
+    return send_load(url, [Request("GET", path)], clients=1).answers[0]
+
+
+def rows(service: Service, prefix: str) -> list[str]:
+    """Return id and name of the people whose name begins so."""
+    return service.sql(f"SELECT id, name FROM people_person WHERE name LIKE '{prefix} %'").splitlines()
+
+
+def assert_in_time_and_in_form(refused: list[Answer]) -> None:
+    """Every 503 is a problem document that says when to try again, and the usual one comes at once."""
+    times = sorted(answer.seconds for answer in refused)
+    assert times[len(times) // 2] < USUAL_SECONDS
+    assert {answer.headers["Content-Type"] for answer in refused} == {"application/problem+json"}
+    assert {answer.headers["Retry-After"] for answer in refused} == {"5"}
+    for answer in refused:
+        problem = answer.json()
+        del problem["request_id"]
+        assert problem == {
+            "type": "urn:onestep:problem:unavailable",
+            "title": "Service Unavailable",
+            "status": 503,
+            "detail": "The database does not answer at the moment. Try again shortly.",
+        }
+
+
+def holds_no_more(web: Web, at_start: dict[int, Process]) -> bool:
+    """Return whether the processes are the same, with a connection and a thread for each of WEB_THREADS at most.
+
+    A thread or descriptor left behind by each failure would be hundreds.
+    """
+    now = server_processes(web.container)
+    return now.keys() == at_start.keys() and all(
+        one.threads <= 1 + THREADS and one.descriptors <= at_start[pid].descriptors + THREADS
+        for pid, one in now.items()
+    )
+
+
+def test_restart_of_the_database_is_survived(production: Service, web: Web, headers: dict[str, str]) -> None:
+    """All kept connections are dead then: not one request fails of that once the database is back."""
+    old = connections(production)
+    production.database.restart(timeout=20)
+    production.wait_for_database()
+    web.wait_until_ready(RECOVERY_SECONDS)
+    load = send_load(web.url, [Request("GET", "/api/v1/people/")] * 500, clients=16, headers=headers)
+    assert load.statuses == {200: 500}
+    assert old, "no connection was kept, so none was lost"
+    assert connections(production).isdisjoint(old)
