@@ -12,7 +12,7 @@ from rest_framework.fields import empty
 from onestep.search import Fold
 
 MAX_ID = 2**63 - 1
-_ID = {"type": "integer", "format": "int64", "minimum": 1, "maximum": MAX_ID}
+ID_SCHEMA = {"type": "integer", "format": "int64", "minimum": 1, "maximum": MAX_ID}
 MAX_CODE_LENGTH = 100
 
 
@@ -26,7 +26,7 @@ class TextField(serializers.CharField):
         return super().to_internal_value(data)
 
 
-@extend_schema_field(_ID)
+@extend_schema_field(ID_SCHEMA)
 class RelatedIdField(serializers.IntegerField):
     """The id of an existing row."""
 
@@ -49,7 +49,7 @@ class RelatedIdField(serializers.IntegerField):
 
 @extend_schema_field(
     {
-        "oneOf": [_ID, {"type": "string", "minLength": 1, "maxLength": MAX_CODE_LENGTH}],
+        "oneOf": [ID_SCHEMA, {"type": "string", "minLength": 1, "maxLength": MAX_CODE_LENGTH}],
         "description": "The id (a number) or the code (a text).",
     }
 )
@@ -73,7 +73,7 @@ class RelatedIdOrCodeField(RelatedIdField):
         return self.find(**{self.code_key: Fold(Value(code))}, shown=f"code {code}")
 
 
-@extend_schema_field({"type": "array", "items": _ID, "maxItems": 500})
+@extend_schema_field({"type": "array", "items": ID_SCHEMA, "maxItems": 500})
 class RelatedIdsField(serializers.ListField):
     """A list of ids of existing rows, looked up in one query (the framework's own takes one per id)."""
 

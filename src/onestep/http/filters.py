@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import django_filters
+from django import forms
 from django.apps import apps
+from django.core.exceptions import ValidationError
 from django.db.models import QuerySet, Value
 from django_filters.constants import EMPTY_VALUES
 from django_filters.rest_framework import DjangoFilterBackend
@@ -14,6 +17,7 @@ from rest_framework.request import Request
 
 from onestep.errors import InvalidError
 from onestep.http import pagination
+from onestep.http.fields import ID_SCHEMA, MAX_ID
 from onestep.search import Fold, search
 
 
@@ -39,9 +43,10 @@ class RelationFilter(django_filters.NumberFilter):
     def __init__(self, *args: Any, related: str, **kwargs: Any) -> None:
         self.related = related
         kwargs.setdefault("min_value", 1)
-        kwargs.setdefault("max_value", 2**63 - 1)
+        kwargs.setdefault("max_value", MAX_ID)
         kwargs.setdefault("decimal_places", 0)
         super().__init__(*args, **kwargs)
+        set_override(self, "field", {**ID_SCHEMA, "description": kwargs.get("help_text", "")})
 
     def find(self, value: Any) -> Any:
         """Return the row of the value, or none."""
@@ -79,6 +84,27 @@ class DateFilter(django_filters.DateFilter):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("input_formats", ["%Y-%m-%d"])
         super().__init__(*args, **kwargs)
+
+
+class MomentField(forms.DateTimeField):
+    """A date and a time of day, in UTC where no offset is given; returned in UTC.
+
+    PostgreSQL does not read every offset from UTC that Python does.
+    """
+
+    def to_python(self, value: Any) -> datetime | None:
+        """Return the moment. Raises ValidationError for one before the year 1 or after 9999."""
+        moment = super().to_python(value)
+        try:
+            return moment and moment.astimezone(UTC)
+        except OverflowError:
+            raise ValidationError(self.error_messages["invalid"], code="invalid") from None
+
+
+class MomentFilter(django_filters.DateTimeFilter):
+    """Compares with a moment."""
+
+    field_class = MomentField
 
 
 class SwitchFilter(django_filters.TypedChoiceFilter):

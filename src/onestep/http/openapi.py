@@ -160,7 +160,7 @@ class Schema(AutoSchema):
         if self.resource_view:
             self._describe_success(responses)
         if self.resource_view and self.lists:
-            _describe_values(operation["parameters"], self.resource_view)
+            _describe_texts(operation["parameters"], self.resource_view)
             responses["414"] = TOO_LONG
         for code in self._problem_codes(operation):
             responses.setdefault(code, self._problem_response(code))
@@ -210,17 +210,17 @@ class Schema(AutoSchema):
         return codes
 
 
-def _describe_values(parameters: list[dict[str, Any]], view: ResourceViewSet) -> None:
-    """Say of the values in a list's query how long or large they may be. An empty text is refused."""
+def _describe_texts(parameters: list[dict[str, Any]], view: ResourceViewSet) -> None:
+    """Say how long a text in a list's query may be, and that an empty one is refused."""
     for parameter in parameters:
         schema = parameter["schema"]
-        if schema.get("type") == "string" and not {"enum", "format"} & schema.keys():
+        if schema.get("type") == "array":
+            schema["minItems"] = 1
+        elif schema.get("type") == "string" and not {"enum", "format"} & schema.keys():
             schema["minLength"] = 1
         found = view.filterset_class.base_filters.get(parameter["name"])
-        limits = found.extra if found else {}
-        for name, keyword in (("max_length", "maxLength"), ("min_value", "minimum"), ("max_value", "maximum")):
-            if name in limits:
-                schema[keyword] = limits[name]
+        if found and "max_length" in found.extra:
+            schema["maxLength"] = found.extra["max_length"]
 
 
 def page_schema(items: dict[str, Any]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from onestep.http.etags import matches_if_none_match
-from onestep.http.filters import ListFilterSet, RelationFilter
+from onestep.http.filters import ListFilterSet, MomentFilter, RelationFilter
 from onestep.http.problems import lost_row, problem_response
 from onestep.http.viewsets import CreateMixin, DestroyMixin, ListMixin, RetrieveMixin
 from onestep.initiatives import attachments
@@ -46,10 +46,12 @@ class AttachmentFilterSet(ListFilterSet):
     media_type = django_filters.ChoiceFilter(choices=[(kind.media_type, kind.label) for kind in FILE_TYPES])
     size__gte = django_filters.NumberFilter("size", lookup_expr="gte", decimal_places=0)
     size__lte = django_filters.NumberFilter("size", lookup_expr="lte", decimal_places=0)
+    uploaded_at__gte = MomentFilter("uploaded_at", lookup_expr="gte")
+    uploaded_at__lte = MomentFilter("uploaded_at", lookup_expr="lte")
 
     class Meta:
         model = Attachment
-        fields = {"uploaded_at": ["gte", "lte"]}
+        fields: list[str] = []
 
 
 class AnyNegotiation(BaseContentNegotiation):

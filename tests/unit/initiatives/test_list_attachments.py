@@ -67,6 +67,7 @@ def test_list_attachments_filters(reader: APIClient) -> None:
     assert names(reader, size__gte=20) == ["c.txt", "b.pdf"]
     assert names(reader, size__gte=11, size__lte=29) == ["b.pdf"]
     assert names(reader, uploaded_at__gte="2024-03-02T12:00:00Z", uploaded_at__lte="2024-03-02T12:00:00Z") == ["b.pdf"]
+    assert names(reader, uploaded_at__gte="2024-03-04T09:59:00+21:59") == ["c.txt"]
 
 
 @pytest.mark.parametrize(
@@ -78,6 +79,7 @@ def test_list_attachments_filters(reader: APIClient) -> None:
         ("size__gte", "big", "Enter a number."),
         ("size__lte", "0.5", "Ensure that there are no more than 0 decimal places."),
         ("uploaded_at__gte", "yesterday", "Enter a valid date/time."),
+        ("uploaded_at__lte", "0001-01-01T00:00:00+01:00", "Enter a valid date/time."),
         ("kind", "pdf", "There is no such filter."),
     ],
 )
