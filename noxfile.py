@@ -68,6 +68,11 @@ def output(*command: str) -> str:
         return ""
 
 
+def list_sessions(*tags: str) -> str:
+    """Return what nox lists of the sessions with one of the tags, as JSON."""
+    return output(sys.executable, "-m", "nox", "--tags", *tags, "--list", "--json")
+
+
 def need_engine(session: nox.Session) -> None:
     """Stop the session with one line where no Docker engine answers."""
     if not output("docker", "version", "--format", "{{.Server.Version}}"):
@@ -107,7 +112,10 @@ def lint(session: nox.Session) -> None:
     session.run(poetry(), "check", "--lock", "--strict", external=True)
     session.run("shellcheck", *SHELL_SCRIPTS)
     session.run("shfmt", "--diff", "--indent", "2", "--case-indent", *SHELL_SCRIPTS)
-    session.run("zizmor", "--offline", "--quiet", ".github/workflows")
+    session.run("zizmor", "--offline", "--quiet", ".github")
+    sessions = Path(session.create_tmp()) / "sessions.json"
+    sessions.write_text(list_sessions("check"))
+    session.run("python", "-m", "tools.workflows", str(sessions))
     if shutil.which("actionlint"):
         session.run("actionlint", external=True)
     else:
@@ -269,7 +277,7 @@ def one_image(session: nox.Session) -> None:
 @nox.session(default=False, venv_backend="none")
 def publish(session: nox.Session) -> None:
     """Push the image (`-- image REGISTRY/NAME:TAG`), but none that the matrix did not find good; or join some."""
-    listed = json.loads(output(sys.executable, "-m", "nox", "--tags", "image", "reports", "--list", "--json"))
+    listed = json.loads(list_sessions("image", "reports"))
     needs = [f"--needs={entry['session']}" for entry in listed] if session.posargs[:1] == ["image"] else []
     session.run(sys.executable, "-m", "tools.publish", *session.posargs, *needs, external=True)
 

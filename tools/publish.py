@@ -51,6 +51,7 @@ def main() -> int:
 def publish_image(image: str, reference: str, sessions: list[str]) -> None:
     """Push an image, and compare what the registry then has with what was tested. Raises PublishError."""
     require_passes(image, sessions)
+    require_version(image, reference)
     docker("tag", image, reference)
     docker("push", "--quiet", reference)
     manifest = raw(reference)
@@ -70,6 +71,14 @@ def require_passes(image: str, sessions: list[str]) -> None:
             f"{session} {f'tested {other}' if other else 'has not passed'}" for session, other in missing.items()
         )
         raise PublishError(f"{image} is not published, since not every session of the matrix found it good: {said}.")
+
+
+def require_version(image: str, reference: str) -> None:
+    """Raise PublishError where the name says another version than the image: 1.2.3, or 1.2.3-arm64, is of 1.2.3."""
+    label = '{{index .Config.Labels "org.opencontainers.image.version"}}'
+    version = docker("image", "inspect", "--format", label, image).decode().strip()
+    if reference.rpartition(":")[2].partition("-")[0] != version:
+        raise PublishError(f"{reference} names another version than the image, which is {version}.")
 
 
 def publish_index(reference: str, published: list[dict[str, Any]]) -> None:

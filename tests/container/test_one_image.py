@@ -35,10 +35,18 @@ def engine() -> Iterator[docker.DockerClient]:
     client.close()
 
 
-def publish(image: str, *sessions: str) -> subprocess.CompletedProcess[str]:
+def publish(image: str, *sessions: str, tag: str = "0.0.0") -> subprocess.CompletedProcess[str]:
     """Ask to push an image to a registry that does not exist."""
     needed = [f"--needs={session}" for session in sessions]
-    command = [sys.executable, "-m", "tools.publish", "image", "127.0.0.1:1/onestep:test", f"--image={image}", *needed]
+    command = [
+        sys.executable,
+        "-m",
+        "tools.publish",
+        "image",
+        f"127.0.0.1:1/onestep:{tag}",
+        f"--image={image}",
+        *needed,
+    ]
     return subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
 
 
@@ -87,11 +95,19 @@ def test_image_that_one_session_has_not_passed_is_not_pushed() -> None:
     assert asked.stderr.endswith("found it good: a_session_that_failed has not passed.\n")
 
 
+def test_image_is_not_pushed_as_another_version() -> None:
+    """A tag that does not fit the version in pyproject.toml releases nothing."""
+    asked = publish(image_id(), "image_scan", "sbom", tag="99.0.0")
+    assert asked.returncode == 1
+    assert "onestep:99.0.0 names another version than the image, which is " in asked.stderr
+
+
 def test_image_that_all_sessions_have_passed_gets_as_far_as_the_registry(engine: docker.DockerClient) -> None:
     """Nothing else keeps the image that was scanned from being pushed; here there is no registry."""
+    version = engine.images.get(image_id()).labels["org.opencontainers.image.version"]
     try:
-        asked = publish(image_id(), "image_scan", "sbom")
+        asked = publish(image_id(), "image_scan", "sbom", tag=version)
     finally:
-        engine.images.remove("127.0.0.1:1/onestep:test", force=True)
+        engine.images.remove(f"127.0.0.1:1/onestep:{version}", force=True)
     assert asked.returncode == 1
     assert "Failed: docker push" in asked.stderr
