@@ -60,6 +60,12 @@ def install(session: nox.Session, groups: str, *, onestep: bool = True) -> None:
         session.run(poetry(), "install", "--quiet", "--only-root", env=environment, external=True, silent=True)
 
 
+def need_browser(session: nox.Session) -> None:
+    """Let Playwright bring Chromium where the machine has none, on a hosted runner with the libraries that it needs."""
+    if not any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))):
+        session.run("playwright", "install", *(["--with-deps"] if "CI" in os.environ else []), "chromium")
+
+
 def output(*command: str) -> str:
     """Return what a command prints, or nothing where it fails or is not installed."""
     try:
@@ -98,6 +104,7 @@ def test_image(session: nox.Session, *files: str) -> None:
     """Run files of tests/container on the image that was built; arguments after `--` go to pytest."""
     need_engine(session)
     install(session, "container", onestep=False)
+    need_browser(session)
     with vouching(session):
         session.run("pytest", *(f"tests/container/{file}" for file in files), *session.posargs)
 
@@ -239,6 +246,7 @@ def smoke(session: nox.Session) -> None:
     """Start the development stack of a fresh copy as a person does, and look at it from the outside; remove it."""
     need_engine(session)
     install(session, "container", onestep=False)
+    need_browser(session)
     files = ["test_development_stack.py", "test_env_files.py"]
     session.run("pytest", *(f"tests/container/{file}" for file in files), *session.posargs)
 
