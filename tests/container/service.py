@@ -55,6 +55,11 @@ def image_id(name: str = "onestep-production") -> str:
     return str(next(image["id"] for image in [*written["built"], written["base"]] if image["name"] == name))
 
 
+def proxy_settings(*, https: bool) -> dict[str, str]:
+    """Return what tells a web container whether a proxy stands before it, which ends TLS."""
+    return {"HTTPS": str(int(https)), "NUM_PROXIES": str(int(https))}
+
+
 @dataclass(frozen=True)
 class Finished:
     """What a container of one command left: its exit status and everything it printed."""
@@ -134,8 +139,7 @@ class Service:
         self.password = secrets.token_urlsafe(24)  # the database's
         self.environment = {
             "DEBUG": "0",
-            "HTTPS": str(int(https)),
-            "NUM_PROXIES": str(int(https)),
+            **proxy_settings(https=https),
             "SECRET_KEY": secrets.token_urlsafe(64),
             "ALLOWED_HOSTS": "127.0.0.1",
             "DB_HOST": "db",
@@ -241,16 +245,33 @@ class Service:
                 f"FROM accounts_user u, auth_group g WHERE u.username = '{username}' AND g.name = '{role}'"
             )
 
-    def start_web(self, number: int = 1, **options: Any) -> list[Web]:
-        """Start web containers, with the options of `create`. They are not waited for."""
+    def start_web(
+        self,
+        number: int = 1,
+        *command: str,
+        environment: Mapping[str, str] | None = None,
+        https: bool | None = None,
+        **options: Any,
+    ) -> list[Web]:
+        """Start web containers, with the options of `create`, and for `https` another choice than the service's.
+
+        They are not waited for.
+        """
+        https = self.https if https is None else https
         started = []
         for _ in range(number):
-            web = self.create(network=self.web_network.name, ports={"8000/tcp": ("127.0.0.1", None)}, **options)
-            self.database_network.connect(web, aliases=["web"])
-            self.webs.append(Web(web, self.https))
-            started.append(self.webs[-1])
-        for one in started:
-            one.container.start()
+            container = self.create(
+                *command,
+                environment={**proxy_settings(https=https), **(environment or {})},
+                network=self.web_network.name,
+                ports={"8000/tcp": ("127.0.0.1", None)},
+                **options,
+            )
+            self.database_network.connect(container, aliases=["web"])
+            started.append(Web(container, https))
+        for web in started:
+            web.container.start()
+        self.webs += started
         return started
 
     def print_logs(self) -> None:
