@@ -48,8 +48,13 @@ def server_processes(container: Container) -> dict[int, Process]:
     }
 
 
-def workers(container: Container) -> list[Process]:
-    """Return the processes that answer requests: the server's children, which is itself the only child of PID 1."""
-    every = server_processes(container)
-    servers = {one.pid for one in every.values() if one.parent == 1}
-    return [one for one in every.values() if one.parent in servers]
+def hold_no_more(container: Container, at_start: dict[int, Process], *, threads: int) -> bool:
+    """Return whether they are the processes of the start, each with `threads` threads and connections more at most.
+
+    What each of many requests leaves behind would be hundreds.
+    """
+    now = server_processes(container)
+    return now.keys() == at_start.keys() and all(
+        one.threads <= 1 + threads and one.descriptors <= at_start[pid].descriptors + threads
+        for pid, one in now.items()
+    )

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.container.load import Answer, Request, sampled, send_load
-from tests.container.processes import Process, server_processes
+from tests.container.processes import Process, hold_no_more, server_processes
 from tests.container.service import Service, Web
 from tests.container.stack import wait_until
 
@@ -40,7 +40,7 @@ def web(production: Service) -> Web:
     return web
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", autouse=True)
 def at_start(web: Web) -> dict[int, Process]:
     """The processes as they are when the service is ready, and before it has worked."""
     return server_processes(web.container)
@@ -236,6 +236,7 @@ class Traffic:
 def test_database_goes_away_and_comes_back(
     production: Service,
     web: Web,
+    *,
     at_start: dict[int, Process],
     headers: dict[str, str],
     figures: dict[str, str],
@@ -274,7 +275,7 @@ def test_database_goes_away_and_comes_back(
     stored = dict(line.split("|") for line in rows(production, prefix))
     assert traffic.acknowledged() - stored.keys() == set()
     assert len(set(stored.values())) == len(stored), "something was stored twice"
-    wait_until(lambda: holds_no_more(web, at_start), at_most=10)
+    wait_until(lambda: hold_no_more(web.container, at_start, threads=THREADS), at_most=10)
     assert len(connections(production)) <= BUDGET
     web.container.reload()
     assert web.container.attrs["RestartCount"] == 0
@@ -305,18 +306,6 @@ def assert_in_time_and_in_form(refused: list[Answer]) -> None:
             "status": 503,
             "detail": "The database does not answer at the moment. Try again shortly.",
         }
-
-
-def holds_no_more(web: Web, at_start: dict[int, Process]) -> bool:
-    """Return whether the processes are the same, with a connection and a thread for each of WEB_THREADS at most.
-
-    A thread or descriptor left behind by each failure would be hundreds.
-    """
-    now = server_processes(web.container)
-    return now.keys() == at_start.keys() and all(
-        one.threads <= 1 + THREADS and one.descriptors <= at_start[pid].descriptors + THREADS
-        for pid, one in now.items()
-    )
 
 
 def test_restart_of_the_database_is_survived(production: Service, web: Web, headers: dict[str, str]) -> None:
