@@ -269,6 +269,24 @@ def security(session: nox.Session) -> None:
     test_image(session, "test_security.py", "test_compose_rules.py")
 
 
+@nox.session(tags=["check", "image"])
+def database(session: nox.Session) -> None:
+    """Keep connections and within budget; outlive a database that stops, dies, hangs or is cut off, and lose nothing."""
+    test_image(session, "test_database.py")
+
+
+@nox.session(tags=["check", "image"])
+def resources(session: nox.Session) -> None:
+    """Need half the memory that a container gets, grow with no request, come back when killed; report static files."""
+    test_image(session, "test_resources.py")
+
+
+@nox.session(tags=["check", "image"])
+def scale(session: nox.Session) -> None:
+    """Migrate once, share logins, limits and load evenly among three replicas; report throughput by their number."""
+    test_image(session, "test_scale.py")
+
+
 @nox.session(tags=["check"])
 def demo(session: nox.Session) -> None:
     """Run `make demo` in a fresh clone, speak to it over HTTP, stop it with Ctrl-C, and start it again in 3 seconds."""
