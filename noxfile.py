@@ -271,7 +271,7 @@ def security(session: nox.Session) -> None:
 
 @nox.session(tags=["check", "image"])
 def database(session: nox.Session) -> None:
-    """Keep connections and within budget; outlive a database that stops, dies, hangs or is cut off, and lose nothing."""
+    """Keep connections, few enough; outlive a database that stops, dies, hangs or is cut off, and lose nothing."""
     test_image(session, "test_database.py")
 
 
