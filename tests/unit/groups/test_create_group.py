@@ -59,8 +59,8 @@ def test_create_group_least(editor: APIClient) -> None:
 
 @pytest.mark.parametrize("members", [1, 30])
 def test_create_group_queries_do_not_grow(editor: APIClient, django_assert_num_queries: object, members: int) -> None:
-    """User with permissions; campus, areas, members looked up; a savepoint; group, areas, members written; its release; the
-    document."""
+    """User with permissions; campus, areas, members looked up; a savepoint; group, areas, members written; its release;
+    the document."""
     values = {
         "name": "Seeds",
         "short_name": "S",
