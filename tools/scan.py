@@ -58,7 +58,7 @@ def scan(folder: Path, options: argparse.Namespace, outcome: Outcome) -> None:
     parts = options.only or ["files", "image", "updates"]
     ignore_file = options.ignore_file or options.repository / ".trivyignore.yaml"
     excused = exceptions.read(ignore_file)
-    print(f"{excused.count} exceptions in {ignore_file.name}")
+    print(f"Exceptions in {ignore_file.name}: {excused.count}")
     outcome.failures += excused.problems
     if set(parts) & {"files", "image"}:
         trivy = find(folder)

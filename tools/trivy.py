@@ -155,10 +155,15 @@ def variables() -> dict[str, str]:
 
 
 def last_words(printed: str) -> str:
-    """Return the lines of trivy's own error, without times."""
-    lines = [line for line in printed.splitlines() if line.strip()]
-    fatal = next((number for number, line in enumerate(lines) if "\tFATAL\t" in line), max(len(lines) - 3, 0))
-    return " ".join(line.rpartition("\tFATAL\t")[2].strip() for line in lines[fatal:])[:600] or "it said nothing."
+    """Return what trivy says went wrong, without times and the trace of a crash."""
+    lines = printed.splitlines()
+    for number, line in enumerate(lines):
+        if "\tFATAL\t" in line:
+            said = [line.partition("\tFATAL\t")[2], *lines[number + 1 :]]
+            return " ".join(" ".join(said).split())[:600]
+        if line.startswith(("panic:", "fatal error:", "unexpected fault")):
+            return line
+    return " ".join(lines[-3:])[:600] or "it said nothing."
 
 
 def dotted(version: tuple[int, ...]) -> str:
