@@ -107,8 +107,8 @@ def scan_image(trivy: Trivy, image: str, outcome: Outcome) -> None:
     Without a database of vulnerabilities the others are looked for all the same.
     """
     outcome.facts["configuration"] = images.save(image, trivy.folder / images.ARCHIVE)
-    common = (f"--input={images.ARCHIVE}", f"--secret-config={SECRET_RULES}")
-    common += ("--image-config-scanners=misconfig,secret",)
+    common = [f"--input={images.ARCHIVE}", f"--secret-config={SECRET_RULES}"]
+    common.append("--image-config-scanners=misconfig,secret")
     kinds = [*outcome.scanners(trivy, "The image was"), "secret", "license"]
     try:
         report = trivy.scan("image", f"--scanners={','.join(kinds)}", *common, report="scan-image", ignore_file=IGNORE)
