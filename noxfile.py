@@ -270,6 +270,12 @@ def security(session: nox.Session) -> None:
 
 
 @nox.session(tags=["check", "image"])
+def integration(session: nox.Session) -> None:
+    """Call each resource as each role, browse the pages, fetch static and media files; live a term as a client does."""
+    test_image(session, "integration")
+
+
+@nox.session(tags=["check", "image"])
 def database(session: nox.Session) -> None:
     """Keep connections, few enough; outlive a database that stops, dies, hangs or is cut off, and lose nothing."""
     test_image(session, "test_database.py")

@@ -3,35 +3,24 @@
 from __future__ import annotations
 
 import json
-from urllib.parse import urlsplit
+from collections.abc import Iterator
 
 import docker
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, Page, expect
 
+from tests.container.pages import private_page
 from tests.container.stack import ADMIN, PASSWORD, Stack, wait_until
 
 RELOAD_SECONDS = 2.0
 
 
 @pytest.fixture
-def page(browser: Browser, stack: Stack) -> Page:
-    """A page that reaches the stack and nothing else: what it asks of other hosts is refused, and fails the test."""
-    page = browser.new_page(base_url=stack.url)
-    strangers: list[str] = []
-
-    def refuse_strangers(route: Route) -> None:
-        if urlsplit(route.request.url).netloc == urlsplit(stack.url).netloc or route.request.url.startswith("data:"):
-            route.continue_()
-        else:
-            strangers.append(route.request.url)
-            route.abort()
-
-    page.route("**/*", refuse_strangers)
-    yield page
-    page.close()
-    assert strangers == []
+def page(browser: Browser, stack: Stack) -> Iterator[Page]:
+    """A page that reaches the stack and nothing else."""
+    with private_page(browser, stack.url) as page:
+        yield page
 
 
 def test_stack_is_ready_in_time(stack: Stack, measured: dict[str, float]) -> None:
