@@ -276,6 +276,12 @@ def integration(session: nox.Session) -> None:
 
 
 @nox.session(tags=["check", "image"])
+def contract(session: nox.Session) -> None:
+    """Hold the service to its OpenAPI document by a minute of made-up calls (`-- --contract-cases=20000`: of many)."""
+    test_image(session, "test_contract.py")
+
+
+@nox.session(tags=["check", "image"])
 def database(session: nox.Session) -> None:
     """Keep connections, few enough; outlive a database that stops, dies, hangs or is cut off, and lose nothing."""
     test_image(session, "test_database.py")

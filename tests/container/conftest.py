@@ -22,6 +22,13 @@ MEASURED = pytest.StashKey[dict[str, float]]()
 FIGURES = pytest.StashKey[dict[str, str]]()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let a person choose how long the contract is looked at."""
+    parser.addoption(
+        "--contract-cases", type=int, default=0, help="how many cases schemathesis makes at least (0: a minute of them)"
+    )
+
+
 def pytest_configure() -> None:
     """End a run that is told to end (SIGTERM) as Ctrl-C does: what it made is removed."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
