@@ -266,7 +266,7 @@ def startup(session: nox.Session) -> None:
 @nox.session(tags=["check", "image"])
 def security(session: nox.Session) -> None:
     """Confine containers, networks and volumes; keep secrets out of sight; send away who guesses, forges or climbs."""
-    test_image(session, "test_security.py", "test_compose_rules.py")
+    test_image(session, "test_compose_rules.py", "test_security.py", "test_web_security.py", "test_secrets.py")
 
 
 @nox.session(tags=["check", "image"])
