@@ -15,7 +15,7 @@ import json
 import secrets
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -281,15 +281,16 @@ class Service:
             print(container.logs(tail=80).decode())  # noqa: T201
 
     def remove(self) -> None:
-        """Remove everything that has this run's label."""
+        """Remove everything that has this run's label; what cannot be removed keeps nothing else."""
         mine = {"label": f"{LABEL}={self.name}"}
-        for container in self.engine.containers.list(all=True, filters=mine):
-            container.remove(force=True, v=True)
-        for network in self.engine.networks.list(filters=mine):
-            network.remove()
-        for volume in self.engine.volumes.list(filters=mine):
-            volume.remove()
-        self.engine.close()
+        with ExitStack() as last_first:
+            last_first.callback(self.engine.close)
+            for volume in self.engine.volumes.list(filters=mine):
+                last_first.callback(volume.remove)
+            for network in self.engine.networks.list(filters=mine):
+                last_first.callback(network.remove)
+            for container in self.engine.containers.list(all=True, filters=mine):
+                last_first.callback(container.remove, force=True, v=True)
 
 
 @contextmanager
