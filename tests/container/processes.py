@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass
 
 from docker.models.containers import Container
@@ -48,13 +49,21 @@ def server_processes(container: Container) -> dict[int, Process]:
     }
 
 
-def hold_no_more(container: Container, at_start: dict[int, Process], *, threads: int) -> bool:
-    """Return whether they are the processes of the start, each with `threads` threads and connections more at most.
+def wait_until_no_more_is_held(container: Container, at_start: dict[int, Process], *, threads: int) -> None:
+    """Wait until they are the processes of the start, each with `threads` threads and connections more at most.
 
-    What each of many requests leaves behind would be hundreds.
+    What each of many requests leaves behind would be hundreds. Raises AssertionError where that is not so soon.
     """
-    now = server_processes(container)
-    return now.keys() == at_start.keys() and all(
-        one.threads <= 1 + threads and one.descriptors <= at_start[pid].descriptors + threads
-        for pid, one in now.items()
-    )
+    end = time.monotonic() + 10
+    while True:
+        now = server_processes(container)
+        assert now.keys() == at_start.keys(), f"the processes are others: {list(at_start)} then, {list(now)} now"
+        more = [
+            f"process {pid}: {one.threads} threads, {one.descriptors} descriptors (first {at_start[pid].descriptors})"
+            for pid, one in now.items()
+            if one.threads > 1 + threads or one.descriptors > at_start[pid].descriptors + threads
+        ]
+        if not more:
+            return
+        assert time.monotonic() < end, f"more is held than {threads} threads need:\n" + "\n".join(more)
+        time.sleep(0.1)

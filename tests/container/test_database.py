@@ -6,6 +6,7 @@ import itertools
 import json
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.container.load import Answer, Request, sampled, send_load
-from tests.container.processes import Process, hold_no_more, server_processes
+from tests.container.processes import Process, server_processes, wait_until_no_more_is_held
 from tests.container.service import Service, Web
 from tests.container.stack import wait_until
 
@@ -218,18 +219,22 @@ class Traffic:
             yield Request("POST", "/api/v1/people/", {"name": f"{self.prefix} {number}"})
             yield Request("GET", "/api/v1/people/?page_size=5")
 
+    def with_status(self, status: int) -> list[Answer]:
+        """Return the answers so far that had this status."""
+        return [answer for answer in list(self.answers) if answer.status == status]
+
     def acknowledged(self) -> set[str]:
         """Return the ids of those that the service said it had stored."""
-        return {str(answer.json()["id"]) for answer in list(self.answers) if answer.status == 201}
+        return {str(answer.json()["id"]) for answer in self.with_status(201)}
 
-    def refused(self) -> list[Answer]:
-        """Return the answers that were 503."""
-        return [answer for answer in list(self.answers) if answer.status == 503]
-
-    def wait_for_more(self, count: Callable[[], int], more: int, *, at_most: float) -> float:
-        """Return the seconds until there are `more` than there are now."""
-        target = count() + more
-        return wait_until(lambda: count() >= target, at_most=at_most)
+    def wait_for(self, number: int, status: int, *, at_most: float) -> None:
+        """Wait for so many more answers of this status. Raises AssertionError, with what came instead."""
+        before = len(self.answers)
+        target, end = len(self.with_status(status)) + number, time.monotonic() + at_most
+        while len(self.with_status(status)) < target:
+            came = dict(Counter(answer.status for answer in self.answers[before:]))
+            assert time.monotonic() < end, f"not {number} answers of {status} in {at_most:.0f} s, but by status {came}"
+            time.sleep(0.05)
 
 
 @pytest.mark.parametrize("name", FAULTS)
@@ -245,21 +250,21 @@ def test_database_goes_away_and_comes_back(
     """Alive all the time, not ready, 503 within the bound, well again by itself, and nothing stored is lost."""
     fault, prefix = FAULTS[name], f"While {name}"
     with Traffic(web.url, headers, prefix=prefix) as traffic:
-        traffic.wait_for_more(lambda: len(traffic.acknowledged()), 50, at_most=20)
+        traffic.wait_for(50, 201, at_most=20)
         with sampled(lambda: probe(web.url, "/health/live"), pause=0.05) as alive:
             began = time.monotonic()
             fault.begin(production)
             unready = wait_until(lambda: probe(web.url, "/health/ready").status == 503, at_most=UNREADY_SECONDS)
-            traffic.wait_for_more(lambda: len(traffic.refused()), 100, at_most=30)
+            traffic.wait_for(100, 503, at_most=30)
             fault.end(production)
             production.wait_for_database()
             ended = time.monotonic()
             web.wait_until_ready(RECOVERY_SECONDS)
-            traffic.wait_for_more(lambda: len(traffic.acknowledged()), 1, at_most=RECOVERY_SECONDS)
+            traffic.wait_for(1, 201, at_most=RECOVERY_SECONDS)
             recovered = time.monotonic() - ended
-        traffic.wait_for_more(lambda: len(traffic.acknowledged()), 50, at_most=20)
+        traffic.wait_for(50, 201, at_most=20)
 
-    refused = traffic.refused()
+    refused = traffic.with_status(503)
     times = sorted(answer.seconds for answer in refused)
     figures[f"database {name}"] = (
         f"unready after {unready:.1f} s, {len(refused)} x 503 in {times[len(times) // 2] * 1000:.0f} ms (p50), "
@@ -275,7 +280,7 @@ def test_database_goes_away_and_comes_back(
     stored = dict(line.split("|") for line in rows(production, prefix))
     assert traffic.acknowledged() - stored.keys() == set()
     assert len(set(stored.values())) == len(stored), "something was stored twice"
-    wait_until(lambda: hold_no_more(web.container, at_start, threads=THREADS), at_most=10)
+    wait_until_no_more_is_held(web.container, at_start, threads=THREADS)
     assert len(connections(production)) <= BUDGET
     web.container.reload()
     assert web.container.attrs["RestartCount"] == 0

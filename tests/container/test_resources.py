@@ -13,7 +13,7 @@ import pytest
 from docker.models.containers import Container
 
 from tests.container.load import Load, Request, sampled, send_load
-from tests.container.processes import Process, hold_no_more, server_processes
+from tests.container.processes import Process, server_processes, wait_until_no_more_is_held
 from tests.container.service import HARDENED, Service, Web
 from tests.container.stack import wait_until
 
@@ -143,7 +143,7 @@ def test_nothing_grows_with_requests(
     send_load(web.url, everyday(1000), clients=16, headers=headers)
     before = server_processes(web.container)
     send_load(web.url, everyday(3000), clients=16, headers=headers)
-    wait_until(lambda: hold_no_more(web.container, at_start, threads=THREADS), at_most=10)
+    wait_until_no_more_is_held(web.container, at_start, threads=THREADS)
     after = server_processes(web.container)
     connections = int(production.sql("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'onestep'"))
     grown = sum(one.memory for one in after.values()) - sum(one.memory for one in before.values())
