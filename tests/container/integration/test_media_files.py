@@ -43,6 +43,7 @@ def attach(administrator: httpx.Client, initiative: int) -> Callable[..., dict[s
         ("notes.txt", TEXT, "text/plain; charset=utf-8"),
         ("table.csv", b"a,b\n1,2\n", "text/csv; charset=utf-8"),
     ],
+    ids=["PDF", "PNG", "text", "CSV"],
 )
 def test_file_comes_back_as_it_was_sent(
     name: str, content: bytes, media_type: str, attach: Callable[..., dict[str, Any]], viewer: httpx.Client
@@ -91,6 +92,7 @@ def test_download_goes_on_where_it_stopped(attach: Callable[..., dict[str, Any]]
         ("report.png", PDF, "The content is a PDF file: the name has to end in .pdf."),
         ("empty.txt", b"", "The file is empty."),
     ],
+    ids=["HTML", "SVG", "program", "ending", "empty"],
 )
 def test_file_that_a_browser_might_run_is_refused(
     name: str, content: bytes, message: str, initiative: int, administrator: httpx.Client
