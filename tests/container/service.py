@@ -110,12 +110,13 @@ class Web:
     def wait_until_ready(self, at_most: float = 30) -> float:
         """Return the seconds until it is ready. Raises AssertionError, with the log, where it is not in time."""
         began = time.monotonic()
-        while not self.is_ready():
-            assert time.monotonic() - began < at_most, f"not ready within {at_most} s:\n{self.logs()}"
+        while True:
             self.container.reload()
             assert self.container.status == "running", f"it is {self.container.status}:\n{self.logs()}"
+            if self.is_ready():
+                return time.monotonic() - began
+            assert time.monotonic() - began < at_most, f"not ready within {at_most} s:\n{self.logs()}"
             time.sleep(0.02)
-        return time.monotonic() - began
 
     def logs(self) -> str:
         """Return everything that it printed."""
