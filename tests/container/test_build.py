@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import secrets
@@ -129,6 +130,26 @@ def test_change_of_code_is_built_in_time(build: Builder, checkout: Path, measure
         seconds.append(time.monotonic() - began)
     measured["build after a change of code, fastest of 3"] = min(seconds)
     assert min(seconds) <= REBUILD_SECONDS, seconds
+
+
+def test_static_files_are_those_of_the_application(image: Image, checkout: Path) -> None:
+    """The builder collects them without the code. The development image has the code, and says what there is."""
+    code = (
+        "from django.contrib.staticfiles.finders import get_finders\n"
+        "print(*(name for finder in get_finders() for name, _ in finder.list([])), sep='\\n')"
+    )
+    engine = docker.from_env()
+    printed = engine.containers.run(
+        image_id("onestep-development"),
+        ["onestep", "shell", "--no-imports", "-c", code],
+        environment={"DEBUG": "1"},
+        network_mode="none",
+        remove=True,
+        volumes={str(checkout / "src"): {"bind": "/app/src", "mode": "ro"}},
+    )
+    engine.close()
+    collected = json.loads(image.files["app/staticfiles/staticfiles.json"].content)["paths"]
+    assert set(collected) == set(printed.decode().split("\n")) - {""}
 
 
 def test_size_is_within_its_limit(image: Image) -> None:
