@@ -166,8 +166,18 @@ def test_idle_service_takes_no_processor(web: Web, figures: dict[str, str]) -> N
     assert processor <= IDLE_PROCESSOR_LIMIT
 
 
+# 50 MB a second, so that PID 1 has the time to write its log.
+FILL_MEMORY = """
+import time
+with open("/tmp/filling", "wb", buffering=0) as filling:
+    while True:
+        filling.write(bytes(1024 * 1024))
+        time.sleep(0.02)
+"""
+
+
 def test_container_killed_for_memory_comes_back_and_says_why(production: Service, figures: dict[str, str]) -> None:
-    """Its /tmp is filled until the limit is reached; that is in memory, and what the kernel ends is the server."""
+    """Its /tmp, which is in memory, is filled until the limit is reached; the largest process is killed: the server."""
     web = production.start_web(
         tmpfs={"/tmp": "size=512m,mode=1777"},
         mem_limit="192m",
@@ -176,7 +186,7 @@ def test_container_killed_for_memory_comes_back_and_says_why(production: Service
     )[0]
     web.wait_until_ready()
     began = time.time()
-    web.container.exec_run(["dd", "if=/dev/zero", "of=/tmp/filling", "bs=1M"])
+    web.container.exec_run(["python3", "-I", "-S", "-c", FILL_MEMORY])
     wait_until(lambda: restarts(web.container) == 1 and web.is_ready(), at_most=30)
     told = {"container": web.container.id, "event": ["oom", "die", "start"]}
     engine = production.engine.events(since=began, until=time.time(), filters=told, decode=True)
