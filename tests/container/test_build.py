@@ -84,16 +84,16 @@ def image() -> Image:
 
 @pytest.fixture(scope="module")
 def rebuilt(build: Builder, checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Image, Image]:
-    """The image of a clean checkout, and that of another one, with strays in it, built without any cache.
+    """The images of a clean checkout and of another one, with strays in it, both built without any cache.
 
-    The cache of the first holds layers of an earlier time: it does no harm, since the second must come out equal.
+    Nor may the first come from the cache: its layers may be of another SOURCE_DATE_EPOCH, and then have other times.
     """
     littered = tmp_path_factory.mktemp("littered")
     copy_checkout(littered)
     for name in STRAYS:
         (littered / name).parent.mkdir(parents=True, exist_ok=True)
         (littered / name).write_text(CANARY)
-    return read_image(build(checkout)), read_image(build(littered, "--no-cache"))
+    return read_image(build(checkout, "--no-cache")), read_image(build(littered, "--no-cache"))
 
 
 def test_two_builds_of_one_commit_give_equal_layers(rebuilt: tuple[Image, Image]) -> None:
