@@ -62,6 +62,8 @@ def run_demo(clone: Path, port: int) -> Iterator[Demo]:
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
+        # As a terminal starts it. A job that a script runs in the background ignores Ctrl-C, and so would its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509  (no thread runs here)
     )
     demo = Demo(process, port)
     try:
@@ -69,7 +71,11 @@ def run_demo(clone: Path, port: int) -> Iterator[Demo]:
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGINT)
-            demo.said = process.communicate(timeout=30)[0]
+            try:
+                demo.said = process.communicate(timeout=30)[0]
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                raise
 
 
 def processes_of(clone: Path) -> list[str]:
@@ -151,10 +157,15 @@ def test_check_without_an_engine_says_so_in_one_line(clone: Path) -> None:
 
 
 def make(clone: Path, target: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a target of the clone's Makefile."""
-    command = [shutil.which("make") or "make", target]
+    """Run a target of the clone's Makefile, as a person does: what runs this test may itself be a target's."""
+    variables = {name: value for name, value in os.environ.items() if name not in {"MAKEFLAGS", "MAKELEVEL", "MFLAGS"}}
     return subprocess.run(
-        command, cwd=clone, env={**os.environ, **environment}, check=False, capture_output=True, text=True
+        [shutil.which("make") or "make", target],
+        cwd=clone,
+        env=variables | environment,
+        check=False,
+        capture_output=True,
+        text=True,
     )
 
 
