@@ -62,27 +62,29 @@ def within(seconds: float) -> Iterator[None]:
 def wait(connection: extensions.connection) -> None:
     """Wait until the connection has its answer: psycopg2's wait callback.
 
-    Raises DatabaseSilentError when the time is over; psycopg2 then closes the connection.
+    Raises DatabaseSilentError when the time is over. psycopg2 then closes the connection.
     """
     start = time.monotonic()
     end = _deadlines.end
     if end is None:
         end = start + settings.DB_STATEMENT_TIMEOUT + MARGIN_SECONDS
-    while True:
-        state = connection.poll()
-        if state == extensions.POLL_OK:
-            return
-        poller = select.poll()  # unlike select.select it takes file descriptors above 1023
-        poller.register(connection.fileno(), select.POLLIN if state == extensions.POLL_READ else select.POLLOUT)
-        while True:
-            left = max(0.0, end - time.monotonic())
-            if poller.poll(min(left, PROBE_AFTER_SECONDS) * 1000):
-                break
-            if left <= PROBE_AFTER_SECONDS or not answers(connection.info.host, connection.info.port):
-                outage.begin()
-                raise DatabaseSilentError(
-                    f"the database does not answer: gave up after {time.monotonic() - start:.1f} s"
-                )
+    try:
+        while (state := connection.poll()) != extensions.POLL_OK:
+            poller = select.poll()  # unlike select.select it takes file descriptors above 1023
+            poller.register(connection.fileno(), select.POLLIN if state == extensions.POLL_READ else select.POLLOUT)
+            while True:
+                left = max(0.0, end - time.monotonic())
+                if poller.poll(min(left, PROBE_AFTER_SECONDS) * 1000):
+                    break
+                if left <= PROBE_AFTER_SECONDS or not answers(connection.info.host, connection.info.port):
+                    outage.begin()
+                    raise DatabaseSilentError(
+                        f"the database does not answer: gave up after {time.monotonic() - start:.1f} s"
+                    )
+    finally:
+        # Django's errors refer to themselves through their tracebacks. One that led to a connection under way would
+        # keep its socket until the garbage collector comes.
+        del connection
 
 
 def answers(host: str, port: int) -> bool:

@@ -19,6 +19,7 @@ class SilentProxy:
         self._server = socket.create_server(("127.0.0.1", 0))
         self._thread = threading.Thread(target=self._run)
         self._stop, self._stopped = socket.socketpair()
+        self._selector = selectors.DefaultSelector()
         self.port: int = self._server.getsockname()[1]
 
     def __enter__(self) -> SilentProxy:
@@ -39,7 +40,7 @@ class SilentProxy:
 
     def _run(self) -> None:
         pairs: dict[socket.socket, socket.socket] = {}
-        with closing(self._server), closing(self._stopped), selectors.DefaultSelector() as selector:
+        with closing(self._server), closing(self._stopped), self._selector as selector:
             selector.register(self._server, selectors.EVENT_READ)
             selector.register(self._stopped, selectors.EVENT_READ)
             while True:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import os
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -77,6 +80,19 @@ def test_limit_time_leaves_slow_statement(proxy: SilentProxy, monkeypatch: pytes
 def test_limit_time_of_connecting(proxy: SilentProxy) -> None:
     proxy.silent.set()
     assert 0.9 < seconds(select, 1) < 2
+
+
+def test_close_connection_that_was_given_up(proxy: SilentProxy) -> None:
+    """Its socket is closed at once, and not when the garbage collector comes upon the error that tells of it."""
+    gc.disable()
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # the kernel accepts, and nobody says anything
+        connections[ALIAS].settings_dict["PORT"] = silent.getsockname()[1]
+        before = os.listdir("/dev/fd")
+        try:
+            seconds(select, 1)
+            assert os.listdir("/dev/fd") == before
+        finally:
+            gc.enable()
 
 
 def test_limit_time_of_kept_connection(proxy: SilentProxy, monkeypatch: pytest.MonkeyPatch) -> None:
