@@ -45,6 +45,13 @@ DB_CONNECT_TIMEOUT = env.integer("DB_CONNECT_TIMEOUT", 3, least=1, most=60)  # s
 DB_STATEMENT_TIMEOUT = env.integer("DB_STATEMENT_TIMEOUT", 10, least=1, most=3600)  # seconds
 DB_LOCK_TIMEOUT = env.integer("DB_LOCK_TIMEOUT", 5, least=1, most=3600)  # seconds
 DB_WAIT_TIMEOUT = env.integer("DB_WAIT_TIMEOUT", 60, least=1, most=3600)  # seconds; `onestep wait_for_database`
+# Whether a pooler that lends a connection for one transaction stands before the database. It gives the sessions their
+# time limits then: a pooler does not pass a start-up parameter on.
+DB_TRANSACTION_POOLING = env.boolean("DB_TRANSACTION_POOLING", default=False)
+_limits = (
+    f"-c statement_timeout={DB_STATEMENT_TIMEOUT}s -c lock_timeout={DB_LOCK_TIMEOUT}s "
+    f"-c idle_in_transaction_session_timeout={DB_STATEMENT_TIMEOUT * 3}s"
+)
 MIGRATE_WAIT_TIMEOUT = env.integer("MIGRATE_WAIT_TIMEOUT", 600, least=0, most=86400)  # seconds, for another runner
 MIGRATE_LOCK_TIMEOUT = env.integer("MIGRATE_LOCK_TIMEOUT", 5, least=1, most=3600)  # seconds, for a lock on a table
 MIGRATE_ATTEMPTS = env.integer("MIGRATE_ATTEMPTS", 8, least=1, most=100)  # where a failure may be gone the next time
@@ -54,12 +61,12 @@ DATABASES = {
         "ENGINE": "onestep.operations.postgresql",
         "CONN_MAX_AGE": env.integer("DB_CONN_MAX_AGE", 600, least=0, most=86400),  # seconds
         "CONN_HEALTH_CHECKS": True,
+        "DISABLE_SERVER_SIDE_CURSORS": DB_TRANSACTION_POOLING,
         "OPTIONS": {
             "connect_timeout": DB_CONNECT_TIMEOUT,
             "application_name": "onestep",
             "client_encoding": "UTF8",
-            "options": f"-c statement_timeout={DB_STATEMENT_TIMEOUT}s -c lock_timeout={DB_LOCK_TIMEOUT}s "
-            f"-c idle_in_transaction_session_timeout={DB_STATEMENT_TIMEOUT * 3}s",
+            **({} if DB_TRANSACTION_POOLING else {"options": _limits}),
             # A network that swallows packets ends a connection within 25 seconds, and one with data under way in 15.
             "keepalives_idle": 10,
             "keepalives_interval": 5,
