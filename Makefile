@@ -1,10 +1,13 @@
 # Day-to-day commands. Each is one line of Docker Compose, nox or a script: what they do is written there.
 # Those under "containers" need Docker and make; the others Python 3.11 or newer and make.
 .DEFAULT_GOAL := help
-.PHONY: help up down build logs shell migrate createsuperuser demo demo-reset test check engine
+.PHONY: help up down build logs shell migrate createsuperuser demo demo-reset test check engine \
+  prod-init prod-up
 
 WEB_PORT ?= 8000
 export WEB_PORT
+# The folder of an installation, where it is another than production/.
+export PRODUCTION
 PYTHON ?= python3
 TOOLS := .venv-tools
 # The pinned nox and poetry, in a folder of this checkout, unless another nox is named: `make test NOX=nox`.
@@ -37,6 +40,13 @@ migrate: ## Apply the migrations
 
 createsuperuser: ## Make another administrator
 	docker compose exec web onestep createsuperuser
+
+##@ Production on one host (docs/operations.md)
+prod-init: ## Make production/ with settings and strong secrets; what is there stays
+	@$(PYTHON) -m tools.production init
+
+prod-up: ## Start production, or what is missing of it; wait until it is healthy
+	@$(PYTHON) -m tools.production up
 
 ##@ Without Docker
 demo: $(TOOLS)/ready ## Serve on 127.0.0.1:8000 with an embedded PostgreSQL and sample data (DEMO_PORT); Ctrl-C stops

@@ -33,8 +33,14 @@ PYTHONS = os.environ.get(
 POSTGRES_VERSIONS = os.environ.get("ONESTEP_POSTGRES_VERSIONS", "15")
 PYTHON_IMAGE = "python:3.11-slim"
 IMAGE_LIMIT = 90_000_000  # bytes that the production image may add to its base
-DOCKERFILES = list(map(str, sorted(Path("docker").glob("*Dockerfile"))))
-SHELL_SCRIPTS = [".ci/run", "docker/lean.sh", *map(str, sorted(Path("docker/development").iterdir()))]
+DOCKERFILES = list(map(str, sorted(Path("docker").rglob("Dockerfile"))))
+SHELL_SCRIPTS = [
+    ".ci/run",
+    "docker/lean.sh",
+    "docker/db/10-roles.sh",
+    "docker/pgbouncer/start",
+    *map(str, sorted(Path("docker/development").iterdir())),
+]
 
 # Django reads the environment when it starts. These commands need no server: port 1 says at once that none is there.
 NO_SERVER = {
@@ -297,6 +303,12 @@ def resources(session: nox.Session) -> None:
 def scale(session: nox.Session) -> None:
     """Migrate once, share logins, limits and load evenly among three replicas; report throughput by their number."""
     test_image(session, "test_scale.py")
+
+
+@nox.session(tags=["check", "image"])
+def production(session: nox.Session) -> None:
+    """Run production on one host as an operator does: start, balance, roll out, back up, restore, and lose nothing."""
+    test_image(session, "production")
 
 
 @nox.session(tags=["check"])

@@ -1,0 +1,145 @@
+"""The stack as the operator's folder describes it, and the one way in which the tools speak to Compose."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+COMPOSE_FILE = CHECKOUT / "compose.prod.yml"
+SECRETS = (
+    "secret_key",
+    "db_superuser_password",
+    "db_owner_password",
+    "db_password",
+    "pgbouncer_stats_password",
+)
+LINE = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)=(?P<value>.*)")
+
+
+class ProductionError(Exception):
+    """What stops a command, in words for who runs it: each problem with an id, what is wrong, and what to do."""
+
+    def __init__(self, *problems: tuple[str, str, str]) -> None:
+        lines = [f"onestep.{error_id} {what}\n    {todo}" for error_id, what, todo in problems]
+        super().__init__("\n".join(lines))
+
+
+class Production:
+    """The folder with `settings.env` (the operator's), `state.env` (the tools') and `secrets/`, and its stack."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder.resolve()
+        self.settings_file = self.folder / "settings.env"
+        self.state_file = self.folder / "state.env"
+        self.secrets = self.folder / "secrets"
+
+    def command(self, *arguments: str) -> list[str]:
+        """Return the `docker compose` command with the files of this stack; what is in the state counts last."""
+        files = [file for file in (self.settings_file, self.state_file) if file.exists()]
+        return [
+            "docker",
+            "compose",
+            f"--file={COMPOSE_FILE}",
+            *(f"--env-file={file}" for file in files),
+            *arguments,
+        ]
+
+    def environment(self) -> dict[str, str]:
+        """Return this process's environment, with the folder where Compose looks for the secrets."""
+        return {**os.environ, "PRODUCTION": str(self.folder)}
+
+    def compose(self, *arguments: str) -> None:
+        """Run `docker compose`, its output on the terminal. Raises ProductionError where it fails."""
+        finished = subprocess.run(self.command(*arguments), env=self.environment(), check=False)
+        if finished.returncode != 0:
+            raise ProductionError(
+                (
+                    "E090",
+                    f"`docker compose {' '.join(arguments)}` failed with exit status {finished.returncode}.",
+                    "Its own words are above; make prod-status and make prod-logs show more.",
+                )
+            )
+
+    def output(self, *arguments: str) -> str:
+        """Return what `docker compose` prints. Raises ProductionError with its words where it fails."""
+        finished = subprocess.run(
+            self.command(*arguments), env=self.environment(), check=False, capture_output=True, text=True
+        )
+        if finished.returncode != 0:
+            raise ProductionError(
+                (
+                    "E090",
+                    f"`docker compose {' '.join(arguments)}` failed: {finished.stderr.strip()}",
+                    "See make prod-status.",
+                )
+            )
+        return finished.stdout
+
+    def config(self) -> dict[str, Any]:
+        """Return what Compose makes of the file and the values."""
+        return dict(json.loads(self.output("config", "--format=json")))
+
+    def state(self) -> dict[str, str]:
+        """Return what the tools noted: ONESTEP_IMAGE, ONESTEP_PREVIOUS_IMAGE, WEB_REPLICAS."""
+        return read_values(self.state_file)
+
+    def note(self, **values: str) -> None:
+        """Write values into the state, whole or not at all; an empty one is taken out."""
+        merged = {name: value for name, value in {**self.state(), **values}.items() if value}
+        text = "# Written by the tools: the image that runs, the one before it, and how many replicas.\n"
+        text += "".join(f"{name}={value}\n" for name, value in sorted(merged.items()))
+        written = self.state_file.with_suffix(".new")
+        written.write_text(text)
+        written.replace(self.state_file)
+
+    def require(self) -> None:
+        """Look at the folder before anything is started. Raises ProductionError with all that is missing at once."""
+        problems = []
+        if not self.settings_file.exists():
+            problems.append(
+                ("E091", f"{self.settings_file} is not there.", "make prod-init makes it; fill in what it asks for.")
+            )
+        elif not read_values(self.settings_file, os.environ).get("ALLOWED_HOSTS"):
+            problems.append(
+                (
+                    "E006",
+                    f"ALLOWED_HOSTS is empty in {self.settings_file}.",
+                    "Give the names that clients use, separated by commas.",
+                )
+            )
+        for name in SECRETS:
+            file = self.secrets / name
+            try:
+                filled = file.read_text().strip() != ""
+            except OSError as error:
+                problems.append(
+                    (
+                        "E092",
+                        f"The secret {file} cannot be read: {error.strerror}.",
+                        "make prod-init makes what is missing.",
+                    )
+                )
+            else:
+                if not filled:
+                    problems.append(
+                        ("E092", f"The secret {file} is empty.", "Remove it, and make prod-init makes one.")
+                    )
+        if problems:
+            raise ProductionError(*problems)
+
+
+def read_values(file: Path, over: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the NAME=value lines of an env file, quotes removed; what `over` has counts more, as for Compose."""
+    values = {}
+    if file.exists():
+        for line in file.read_text().splitlines():
+            match = LINE.fullmatch(line.strip())
+            if match:
+                values[match["name"]] = match["value"].strip().strip("'\"")
+    return values | {name: value for name, value in (over or {}).items() if name in values}
