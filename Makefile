@@ -29,11 +29,12 @@ down: ## Stop everything; the data stays (docker compose down --volumes removes 
 build: ## Build the images again
 	docker compose build
 
-logs: ## Follow the logs
-	docker compose logs --follow
+# Leaving is no fault: neither by Ctrl-C, nor after a command that failed.
+logs: ## Follow the logs; Ctrl-C stops
+	@trap 'exit 0' INT; docker compose logs --follow
 
-shell: ## Open a shell in the web container, as the owner of the source
-	docker compose exec web as-owner bash
+shell: ## Open a shell in the web container, as the owner of the source; Ctrl-D leaves
+	@docker compose exec web as-owner sh -c 'bash; exit 0'
 
 migrate: ## Apply the migrations
 	docker compose exec web onestep migrate
