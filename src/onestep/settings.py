@@ -122,6 +122,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "onestep.operations.health.HealthMiddleware",  # first: a probe needs neither host nor session
+    "onestep.operations.request_ids.RequestIdMiddleware",
     "django_structlog.middlewares.RequestMiddleware",
     "onestep.http.security_headers.SecurityHeadersMiddleware",
     "onestep.http.failures.FailureMiddleware",
@@ -257,6 +258,7 @@ LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ["DEBUG", "INFO", "WARNING", "ERROR"
 LOG_DIR = env.text("LOG_DIR")  # where it is set, the lines go to a rotating file in it as well
 # One line for each request, when it has finished; who and from where come from onestep.operations.logs.
 DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL = logging.DEBUG
+DJANGO_STRUCTLOG_TRUST_UPSTREAM_REQUEST_ID = True  # RequestIdMiddleware has looked at it
 DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False  # it would believe any X-Forwarded-For
 DJANGO_STRUCTLOG_USER_ID_FIELD = None  # it would read the session from the database for the log's sake
 DJANGO_STRUCTLOG_COMMAND_LOGGING_ENABLED = False

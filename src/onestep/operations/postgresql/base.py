@@ -9,11 +9,19 @@ from django.conf import settings
 from django.db.backends.postgresql import base
 from psycopg2.extensions import TRANSACTION_STATUS_INERROR, TRANSACTION_STATUS_UNKNOWN
 
+from onestep.operations.request_ids import name_request
 from onestep.operations.time_limits import DatabaseSilentError, outage, within
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """A connection that finds out within DB_CONNECT_TIMEOUT that the database does not answer, and remembers it."""
+    """A connection that finds out within DB_CONNECT_TIMEOUT that the database does not answer, and remembers it.
+
+    Each statement names the request that it is executed for.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.execute_wrappers.append(name_request)
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         """Connect; raise DatabaseSilentError where the database does not answer, at once where that is known."""
