@@ -7,11 +7,24 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = [path for path in (ROOT / "src" / "onestep").rglob("*.py") if "migrations" not in path.parts]
+# What runs beside the package in production: the containers' scripts, and the tools of who runs it.
+BESIDE = [
+    path
+    for folder in ("docker", "tools/production")
+    for path in (ROOT / folder).rglob("*")
+    if path.is_file() and "__pycache__" not in path.parts
+]
+COMPOSE = ROOT / "compose.prod.yml"
+
+
+def in_files(pattern: str, *files: Path) -> set[str]:
+    """Return what the pattern's group finds in files."""
+    return {found for path in files for found in re.findall(pattern, path.read_text(encoding="utf-8"))}
 
 
 def in_source(pattern: str) -> set[str]:
     """Return what the pattern's group finds in the code."""
-    return {found for path in SOURCES for found in re.findall(pattern, path.read_text(encoding="utf-8"))}
+    return in_files(pattern, *SOURCES)
 
 
 def in_docs(name: str, pattern: str) -> set[str]:
@@ -20,7 +33,7 @@ def in_docs(name: str, pattern: str) -> set[str]:
 
 
 def test_errors_of_start_up_and_commands_are_documented() -> None:
-    assert in_source(r"\b(E\d{3})\b") - {"E402"} == in_docs("errors.md", r"\| `onestep\.(E\d{3})`")
+    assert in_files(r"\b(E\d{3})\b", *SOURCES, *BESIDE) - {"E402"} == in_docs("errors.md", r"\| `onestep\.(E\d{3})`")
 
 
 def test_problems_are_documented() -> None:
@@ -35,6 +48,7 @@ def test_problems_are_documented() -> None:
 
 def test_variables_are_documented() -> None:
     read = in_source(r'\benv(?:ironment)?\.[a-z_]+\(\s*"([A-Z_]+)"') | in_source(r'"(?:NAME|USER|HOST)": "([A-Z_]+)"')
+    read |= in_files(r"\$\{([A-Z_]+)", COMPOSE) - {"COMPOSE_PROJECT_NAME"}
     documented = in_docs("operations.md", r"`([A-Z][A-Z_]+)`")
     assert read - documented == set()
     rows = in_docs("operations.md", r"(?m)^\| (`[A-Z_`, ]+`)(?: \(secret\))? \|")
