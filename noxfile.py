@@ -117,7 +117,7 @@ def test_image(session: nox.Session, *files: str) -> None:
 
 @nox.session(tags=["check"])
 def lint(session: nox.Session) -> None:
-    """Hold style, import directions, scripts and workflows to their rules, and migrations to the models."""
+    """Hold style, imports, scripts and workflows to their rules, and migrations to the models and to rollouts."""
     install(session, "main,lint")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
@@ -134,6 +134,7 @@ def lint(session: nox.Session) -> None:
     else:
         session.warn("actionlint is not on PATH: the workflows' syntax was not checked (github.com/rhysd/actionlint).")
     session.run("onestep", "makemigrations", "--check", "--dry-run", env=NO_SERVER)
+    session.run("python", "-m", "tools.migrations", env=NO_SERVER)
     session.run("onestep", "check", "--deploy", "--fail-level", "WARNING", env=production_settings())
 
 
