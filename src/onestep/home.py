@@ -12,7 +12,13 @@ from django.views.decorators.http import require_safe
 from onestep.operations.health import DEGRADED, OK, UNAVAILABLE, readiness
 from onestep.operations.sample_data import ADMIN_PASSWORD, ADMIN_USERNAME
 
-LABELS = {"database": "Database", "migrations": "Migrations", "storage": "Storage", "process": "Process"}
+LABELS = {
+    "database": "Database",
+    "migrations": "Migrations",
+    "storage": "Storage",
+    "backup": "Backup",
+    "process": "Process",
+}
 WORDS = {OK: "In order", DEGRADED: "Restricted", UNAVAILABLE: "Not available"}
 
 

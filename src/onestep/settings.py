@@ -15,6 +15,7 @@ from typing import Any
 
 import structlog
 
+from onestep.cpu_limit import cpu_limit, default_workers
 from onestep.environment import (
     Environment,
     read_allowed_hosts,
@@ -245,13 +246,28 @@ SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 
 # --- Server -----------------------------------------------------------------------------------------------------------
 BIND = env.address("BIND", "0.0.0.0:8000")
-WEB_WORKERS = env.integer("WEB_WORKERS", 2, least=1, most=64)
+_workers = env.integer("WEB_WORKERS", 0, least=1, most=64)
+WEB_WORKERS_GIVEN = _workers > 0
+WEB_WORKERS = _workers or default_workers(cpu_limit())
 WEB_THREADS = env.integer("WEB_THREADS", 4, least=1, most=64)
 MAX_REQUEST_LINE = 8190  # bytes: the longest search and a cursor of the longest name have room in an address
 # How long a connection without a request stays open: longer than a balancer in front keeps its own idle ones.
 KEEPALIVE_SECONDS = env.integer("KEEPALIVE_SECONDS", 5, least=0, most=300)
 DRAIN_SECONDS = env.integer("DRAIN_SECONDS", 3, least=0, most=300)
 GRACEFUL_TIMEOUT = env.integer("GRACEFUL_TIMEOUT", 20, least=1, most=600)  # seconds
+
+# --- The connection budget: what runs beside this process, as far as it is told (operations/budget.py) ----------------
+WEB_REPLICAS = env.integer("WEB_REPLICAS", 0, least=1, most=1000)  # 0: not told
+WEB_SURGE = env.integer("WEB_SURGE", 0, least=0, most=1000)  # replicas that a rollout runs beside those
+# The defaults of docker/pgbouncer. Who connects directly beside a pooler, as `onestep migrate`, is told its size.
+POOL_SIZE = env.integer("POOL_SIZE", 20 if DB_TRANSACTION_POOLING else 0, least=1, most=10_000)
+POOL_MAX_CLIENTS = env.integer("POOL_MAX_CLIENTS", 100, least=1, most=100_000)
+BACKUP_CONNECTIONS = env.integer("BACKUP_CONNECTIONS", 3, least=0, most=100)
+DB_RESERVE_CONNECTIONS = env.integer("DB_RESERVE_CONNECTIONS", 5, least=0, most=1000)
+
+# --- Backups: what the service that makes them says, for /health/ready and the metrics --------------------------------
+BACKUP_STATUS = env.text("BACKUP_STATUS")  # the path of its status.json
+BACKUP_MAX_AGE_HOURS = env.integer("BACKUP_MAX_AGE_HOURS", 26, least=1, most=8760)  # of the last good one
 
 # --- Logs -------------------------------------------------------------------------------------------------------------
 LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"])

@@ -21,6 +21,7 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 from psycopg2.errorcodes import UNDEFINED_TABLE
 
+from onestep.operations.backups import BackupStatusError, backup_fault, describe, read_backup_status
 from onestep.operations.database import explain
 from onestep.operations.time_limits import within
 from onestep.operations.volumes import volume_faults
@@ -40,6 +41,7 @@ class Check:
     status: str = OK
     id: str | None = None
     detail: str | None = None
+    details: dict[str, Any] = field(default_factory=dict)  # figures, which may be others each time
     said: str = ""  # the driver's own words, for the log: they name the host and the user
 
 
@@ -86,7 +88,9 @@ class Draining:
 
 draining = Draining()
 
-_last: dict[str, Any] | None = None  # the outcome that this process found last
+_last: dict[str, tuple[str, str | None, str | None]] | None = (
+    None  # the outcome that this process found last, less its details
+)
 
 
 def readiness() -> Readiness:
@@ -97,6 +101,8 @@ def readiness() -> Readiness:
         )
         return Readiness(checks={"process": check})
     checks = check_database() | {"storage": check_storage()}
+    if settings.BACKUP_STATUS:
+        checks["backup"] = check_backup()
     return Readiness(checks=checks)
 
 
@@ -117,7 +123,9 @@ def check_database() -> dict[str, Check]:
     missing = [f"{app}.{name}" for app, name in latest_migrations() if (app, name) not in applied]
     if missing:
         detail = f"Migrations are not applied, up to {', '.join(missing)}: run `onestep migrate`."
-        return {"database": Check(), "migrations": Check(status=UNAVAILABLE, id="onestep.E051", detail=detail)}
+        details = {"pending": len(all_migrations() - applied)}
+        check = Check(status=UNAVAILABLE, id="onestep.E051", detail=detail, details=details)
+        return {"database": Check(), "migrations": check}
     return {"database": Check(), "migrations": Check()}
 
 
@@ -127,12 +135,33 @@ def latest_migrations() -> list[tuple[str, str]]:
     return sorted(MigrationLoader(None).graph.leaf_nodes())
 
 
+@cache
+def all_migrations() -> set[tuple[str, str]]:
+    """Return all migrations of this version, as app label and name."""
+    return set(MigrationLoader(None).graph.nodes)
+
+
 def check_storage() -> Check:
     """Return whether attachments can be stored and pages have their static files. Where not, all else is served."""
     for fault in volume_faults():
         if fault.variable == "MEDIA_ROOT" or (fault.variable == "STATIC_ROOT" and not settings.DEBUG):
             return Check(status=DEGRADED, id=f"onestep.{fault.id}", detail=f"{fault.variable}: {fault.message}")
     return Check()
+
+
+def check_backup() -> Check:
+    """Return whether there is a young enough backup, and the last attempt succeeded. Where not, requests are served."""
+    try:
+        status = read_backup_status()
+    except BackupStatusError as error:
+        fault = error.fault
+        return Check(status=DEGRADED, id=f"onestep.{fault.id}", detail=fault.message, said=fault.said)
+    found = backup_fault(status)
+    if not found:
+        return Check(details=describe(status))
+    return Check(
+        status=DEGRADED, id=f"onestep.{found.id}", detail=found.message, details=describe(status), said=found.said
+    )
 
 
 @cache_control(no_store=True)
@@ -155,12 +184,12 @@ def ready(request: HttpRequest) -> JsonResponse:
 def log_change(result: Readiness) -> None:
     """Log the outcome where it is another than this process found last: probes come every few seconds."""
     global _last  # noqa: PLW0603
-    outcome = result.as_json()
+    outcome = {name: (check.status, check.id, check.detail) for name, check in result.checks.items()}
     if outcome != _last:
         _last = outcome
         said = [check.said for check in result.checks.values() if check.said]
         log = logger.info if result.status == OK else logger.warning
-        log("readiness_changed", said=said, **outcome)
+        log("readiness_changed", said=said, **result.as_json())
 
 
 class HealthMiddleware:

@@ -20,14 +20,6 @@ ADDRESSES = ("/health/live", "/health/live/", "/health/ready", "/health/ready/")
 
 
 @pytest.fixture
-def volumes(media_root: Path, settings: Any, tmp_path: Path) -> Path:
-    """A media folder, and static files as the image has them."""
-    settings.STATIC_ROOT = tmp_path
-    (tmp_path / "staticfiles.json").write_text("{}")
-    return tmp_path
-
-
-@pytest.fixture
 def unreachable(monkeypatch: pytest.MonkeyPatch, django_db_blocker: Any) -> Iterator[None]:
     """The database's address leads nowhere."""
     with django_db_blocker.unblock():
@@ -117,6 +109,9 @@ def test_ready_with_migration_missing(client: Client, volumes: Path) -> None:
     assert body["checks"]["migrations"]["detail"] == (
         f"Migrations are not applied, up to people.{name}: run `onestep migrate`."
     )
+    assert body["checks"]["migrations"]["details"] == {
+        "pending": len([1 for app, _ in health.all_migrations() if app == "people"])
+    }
 
 
 @pytest.mark.django_db
