@@ -70,3 +70,12 @@ def test_runtime_role_reads_and_writes_rows_alone(production: ProductionStack) -
     assert production.sql("SELECT has_schema_privilege('onestep', 'public', 'CREATE')") == "f"
     assert production.sql("SELECT has_database_privilege('onestep', 'onestep', 'TEMP')") == "f"
     assert production.sql("SELECT count(*) >= 0 FROM people_person", user="onestep") == "t"
+
+
+def test_house_is_kept_from_the_start(production: ProductionStack) -> None:
+    """What has expired is removed by the role that serves, before the stack counts as started."""
+    [keeper] = production.containers("housekeeping")
+    assert keeper.attrs["State"]["Health"]["Status"] == "healthy"
+    printed = keeper.logs().decode()
+    assert "expired tokens deleted" in printed
+    assert "0 files removed." in printed
