@@ -49,6 +49,8 @@ DB_WAIT_TIMEOUT = env.integer("DB_WAIT_TIMEOUT", 60, least=1, most=3600)  # seco
 # Whether a pooler that lends a connection for one transaction stands before the database. It gives the sessions their
 # time limits then: a pooler does not pass a start-up parameter on.
 DB_TRANSACTION_POOLING = env.boolean("DB_TRANSACTION_POOLING", default=False)
+# The server behind the pooler: asked whether it is there when a statement gets no answer, for the pooler always is.
+DB_POOLED_SERVER = env.address("DB_POOLED_SERVER", "")
 _limits = (
     f"-c statement_timeout={DB_STATEMENT_TIMEOUT}s -c lock_timeout={DB_LOCK_TIMEOUT}s "
     f"-c idle_in_transaction_session_timeout={DB_STATEMENT_TIMEOUT * 3}s"

@@ -76,7 +76,7 @@ def wait(connection: extensions.connection) -> None:
                 left = max(0.0, end - time.monotonic())
                 if poller.poll(min(left, PROBE_AFTER_SECONDS) * 1000):
                     break
-                if left <= PROBE_AFTER_SECONDS or not answers(connection.info.host, connection.info.port):
+                if left <= PROBE_AFTER_SECONDS or not server_answers(connection.info.host, connection.info.port):
                     outage.begin()
                     raise DatabaseSilentError(
                         f"the database does not answer: gave up after {time.monotonic() - start:.1f} s"
@@ -101,6 +101,17 @@ def answers(host: str, port: int) -> bool:
             return client.recv(1) != b""
     except OSError:
         return False
+
+
+def server_answers(host: str, port: int) -> bool:
+    """Return whether the server that a connection to this address leads to says anything: that behind a pooler, if any.
+
+    A pooler answers by itself, and accepts connections and statements while its server is silent.
+    """
+    if settings.DB_POOLED_SERVER:
+        host, _, number = settings.DB_POOLED_SERVER.rpartition(":")
+        return answers(host.strip("[]"), int(number))
+    return answers(host, port)
 
 
 def install() -> None:

@@ -77,6 +77,31 @@ def test_limit_time_leaves_slow_statement(proxy: SilentProxy, monkeypatch: pytes
     assert not outage.known
 
 
+def test_limit_time_of_statement_behind_pooler(
+    proxy: SilentProxy, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pooler goes on answering while its server is silent: the server is asked, and again before the next statement."""
+    monkeypatch.setattr(time_limits, "PROBE_AFTER_SECONDS", 0.2)
+    monkeypatch.setattr(time_limits, "PROBE_SECONDS", 0.2)
+    settings.DB_STATEMENT_TIMEOUT = 10
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # the kernel accepts, and nobody says anything
+        settings.DB_POOLED_SERVER = f"127.0.0.1:{silent.getsockname()[1]}"
+        assert 0.3 < seconds(select_slowly, 3) < 1
+        connections[ALIAS].close()  # as Django does when the request ends
+        time.sleep(OUTAGE_SECONDS)
+        assert seconds(select, 1) < 1  # though the pooler would take the connection
+        settings.DB_POOLED_SERVER = f"127.0.0.1:{proxy.port}"
+        time.sleep(OUTAGE_SECONDS)
+        assert select_slowly(1) == 1
+    assert not outage.known
+
+
+def select_slowly(value: int) -> Any:
+    with connections[ALIAS].cursor() as cursor:
+        cursor.execute("SELECT %s, pg_sleep(%s)", [value, value])
+        return cursor.fetchone()[0]
+
+
 def test_limit_time_of_connecting(proxy: SilentProxy) -> None:
     proxy.silent.set()
     assert 0.9 < seconds(select, 1) < 2

@@ -10,7 +10,7 @@ from django.db.backends.postgresql import base
 from psycopg2.extensions import TRANSACTION_STATUS_INERROR, TRANSACTION_STATUS_UNKNOWN
 
 from onestep.operations.request_ids import name_request
-from onestep.operations.time_limits import DatabaseSilentError, outage, within
+from onestep.operations.time_limits import DatabaseSilentError, outage, server_answers, within
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -27,6 +27,9 @@ class DatabaseWrapper(base.DatabaseWrapper):
         """Connect; raise DatabaseSilentError where the database does not answer, at once where that is known."""
         if not outage.may_ask():
             raise DatabaseSilentError(f"{outage.reason}; it was asked a moment ago")
+        if outage.known and settings.DB_POOLED_SERVER and not server_answers("", 0):
+            outage.begin()
+            raise DatabaseSilentError("the database does not answer behind its pooler")
         try:
             with within(settings.DB_CONNECT_TIMEOUT):
                 connection = super().get_new_connection(conn_params)
