@@ -46,6 +46,12 @@ def broken_rules(
     """
     found = []
     built_here = {service.get("image") for service in config["services"].values() if "build" in service}
+    jobs = {
+        name
+        for service in config["services"].values()
+        for name, it in service.get("depends_on", {}).items()
+        if it["condition"] == "service_completed_successfully"
+    }
     for name, service in config["services"].items():
         found += [f"{name}: {fault}" for fault in port_faults(service, doors.get(name))]
         found += [f"{name}: {fault}" for fault in privilege_faults(service)]
@@ -53,6 +59,8 @@ def broken_rules(
         found += [f"{name}: {fault}" for fault in limit_faults(service)]
         if read_only and not service.get("read_only"):
             found.append(f"{name}: its root file system is writable; set read_only: true")
+        if service.get("healthcheck", {}).get("disable") and name not in jobs:
+            found.append(f"{name}: its health check is switched off, and it is no job that ends")
         if service.get("image", "").startswith(DATABASE_IMAGES):
             found += [f"{name}: {fault}" for fault in database_faults(service, config["networks"])]
         if "container_name" in service:
@@ -119,5 +127,5 @@ def database_faults(service: Mapping[str, Any], networks: Mapping[str, Any]) -> 
     for name in service.get("networks", {}):
         if not networks[name].get("internal"):
             yield f"it is on the network {name}, which is not internal"
-    if not service.get("healthcheck", {}).get("test") or service["healthcheck"].get("disable"):
+    if not service.get("healthcheck", {}).get("test"):
         yield "it has no health check"

@@ -24,6 +24,12 @@ def test_development_stack_keeps_the_rules(development: Config) -> None:
     assert broken_rules(development, CHECKOUT, doors=LOOPBACK) == []
 
 
+def test_production_stack_keeps_the_rules() -> None:
+    """With no default but what an operator has to give. Only the balancer is reached from outside."""
+    production = resolve(CHECKOUT, "compose.prod.yml", project="onestep-production", env={"ALLOWED_HOSTS": "a.example"})
+    assert broken_rules(production, CHECKOUT, doors={"balancer": "0.0.0.0"}, read_only=True) == []
+
+
 def test_debug_switch_opens_the_database_to_this_machine_alone() -> None:
     debug = resolve(CHECKOUT, "compose.yml", "compose.debug.yml")
     assert broken_rules(debug, CHECKOUT, doors={**LOOPBACK, "db": "127.0.0.1"}) == [
@@ -94,6 +100,10 @@ FAULTS: dict[str, tuple[Callable[[Config], Any], str]] = {
         "db: it is on the network database, which is not internal",
     ),
     "no health check": (put("db", "healthcheck", None), "db: it has no health check"),
+    "health check off": (
+        put("web", "healthcheck", {"disable": True}),
+        "web: its health check is switched off, and it is no job that ends",
+    ),
     "latest": (put("db", "image", "postgres:latest"), "db: the image postgres:latest is of no version"),
     "fixed name": (put("db", "container_name", "db"), "db: container_name stands in the way of a second stack"),
     "shared volume": (
