@@ -319,6 +319,15 @@ def demo(session: nox.Session) -> None:
     session.run("pytest", "tests/demo", *session.posargs)
 
 
+@nox.session(python=PYTHONS.partition(",")[0], tags=["check", "image"])
+def gates(session: nox.Session) -> None:
+    """Seed faults in copies, and see that the session that is there for each refuses it, in words that name it."""
+    need_engine(session)
+    install(session, "main,lint,scan,test,container", onestep=False)
+    with vouching(session):
+        session.run("pytest", "tests/container/gates", *session.posargs, env={"NOX_PYTHON": sys.executable})
+
+
 @nox.session(tags=["check", "reports"])
 def one_image(session: nox.Session) -> None:
     """Prove that what was scanned is what was tested and what would be pushed, by the reports of the other sessions."""
