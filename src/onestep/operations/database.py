@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from django.db import DEFAULT_DB_ALIAS, InterfaceError, NotSupportedError, OperationalError, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from onestep.operations.backoff import backoff
 
@@ -229,17 +230,25 @@ class DatabaseUnreachableError(Exception):
         self.fault = fault
 
 
-def wait_for_database(*, timeout: float, say: Callable[[str], object], using: str = DEFAULT_DB_ALIAS) -> float:
+def wait_for_database(
+    *,
+    timeout: float,
+    say: Callable[[str], object],
+    look: Callable[[BaseDatabaseWrapper], object] = lambda connection: None,
+    using: str = DEFAULT_DB_ALIAS,
+) -> float:
     """Wait at most `timeout` seconds until the database accepts a connection; return the seconds that took.
 
-    `say` is called with a line each time that the reason to wait changes. Raises DatabaseUnreachableError when the time
-    is over, and at once where waiting would not help, such as for a wrong password.
+    `say` is called with a line each time that the reason to wait changes, and `look` with the open connection before it
+    is closed. Raises DatabaseUnreachableError when the time is over, and at once where waiting would not help, such as
+    for a wrong password.
     """
     start = time.monotonic()
     reason, since, attempt = "", start, 0
     while True:
         try:
             connections[using].ensure_connection()
+            look(connections[using])
         except (OperationalError, InterfaceError, NotSupportedError) as error:
             fault = explain(error)
         else:

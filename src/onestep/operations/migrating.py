@@ -25,6 +25,7 @@ from psycopg2.errorcodes import DEPENDENT_OBJECTS_STILL_EXIST, FEATURE_NOT_SUPPO
 
 from onestep.documents import InstalledView, drop_views, install_views, installed_views, restore_views
 from onestep.operations.backoff import backoff
+from onestep.operations.budget import check_at_start
 from onestep.operations.database import CONNECTION_LOST, OTHER, DatabaseFault, explain
 from onestep.operations.migration_lock import LockLostError, MigrationLock
 from onestep.operations.migration_reversal import (
@@ -150,6 +151,7 @@ class MigrationRun:
         self._step = "`onestep migrate`"
         self._prepare()
         if self._before is None:
+            check_at_start(connections[self._using], serving=False)
             self._before = set(MigrationLoader(connections[self._using]).applied_migrations)
             self._views = installed_views(self._using)
         with ExitStack() as self._transaction:

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from onestep.operations.budget import check_at_start
 from onestep.operations.database import DatabaseUnreachableError, wait_for_database
 from onestep.operations.server import serve
 from onestep.operations.volumes import volume_faults
@@ -22,7 +23,7 @@ class Command(BaseCommand):
     """Serve as in production: PID 1 of a container, with gunicorn under it.
 
     The environment was read already. A folder that cannot be written to is reported, and takes nothing but uploads
-    away; the database is waited for.
+    away; the database is waited for, and the connection budget has to fit.
     """
 
     help = "Serve the application with gunicorn, as in production."
@@ -37,7 +38,7 @@ class Command(BaseCommand):
         for fault in volume_faults():
             logger.warning("%s", fault)
         try:
-            wait_for_database(timeout=settings.DB_WAIT_TIMEOUT, say=logger.warning)
+            wait_for_database(timeout=settings.DB_WAIT_TIMEOUT, say=logger.warning, look=check_at_start)
         except DatabaseUnreachableError as error:
             raise CommandError(
                 str(error), returncode=os.EX_TEMPFAIL if error.fault.transient else os.EX_CONFIG
