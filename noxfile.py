@@ -258,6 +258,14 @@ def smoke(session: nox.Session) -> None:
     session.run("pytest", *(f"tests/container/{file}" for file in files), *session.posargs)
 
 
+@nox.session(tags=["check"])
+def workflow(session: nox.Session) -> None:
+    """Spend a developer's day on a fresh copy: reload, migrate, run each make target, keep a second copy beside it."""
+    need_engine(session)
+    install(session, "container", onestep=False)
+    session.run("pytest", "tests/container/test_workflow.py", *session.posargs)
+
+
 @nox.session(tags=["check", "image"])
 def image_test(session: nox.Session) -> None:
     """Build the image twice and find equal layers; find in it what a service needs, root's, and nothing else."""

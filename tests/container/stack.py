@@ -66,13 +66,39 @@ class Stack:
         """The address of the web service on this machine."""
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """This shell's environment, with what tells Compose and make which stack is meant.
+
+        What runs the tests may itself be a target of make, whose own variables are left out.
+        """
+        inherited = {name: os.environ[name] for name in os.environ.keys() - {"MAKEFLAGS", "MAKELEVEL", "MFLAGS"}}
+        return {**inherited, "COMPOSE_PROJECT_NAME": self.project, "WEB_PORT": str(self.port)}
+
+    def run(self, command: str, *, status: int = 0, **variables: str) -> str:
+        """Run a command line as a person would in the stack's folder, with more variables; return all that it prints.
+
+        Raises AssertionError where it ends with another status.
+        """
+        finished = subprocess.run(
+            ["sh", "-c", command],
+            cwd=self.folder,
+            env=self.environment | variables,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        assert finished.returncode == status, f"{command}: {finished.returncode}\n{finished.stdout}"
+        return finished.stdout
+
     def compose(self, *arguments: str, env: dict[str, str] | None = None) -> str:
         """Run `docker compose` in the stack's folder; return what it prints. Raises AssertionError where it fails."""
-        names = {"COMPOSE_PROJECT_NAME": self.project, "WEB_PORT": str(self.port)}
         finished = subprocess.run(
             ["docker", "compose", "--ansi=never", *arguments],
             cwd=self.folder,
-            env={**os.environ, **names, **(env or {})},
+            env={**self.environment, **(env or {})},
             capture_output=True,
             text=True,
             check=False,

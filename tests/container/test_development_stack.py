@@ -6,14 +6,11 @@ import json
 from collections.abc import Iterator
 
 import docker
-import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.container.pages import private_page
 from tests.container.stack import ADMIN, PASSWORD, Stack, wait_until
-
-RELOAD_SECONDS = 2.0
 
 
 @pytest.fixture
@@ -76,61 +73,6 @@ def test_database_is_not_published(stack: Stack) -> None:
     assert bindings == {"db": {}, "web": {"8000/tcp": [{"HostIp": "127.0.0.1", "HostPort": str(stack.port)}]}}
 
 
-def test_change_of_python_is_served(stack: Stack, measured: dict[str, float]) -> None:
-    """The route map answers with a page that was not there a moment ago."""
-    routes = stack.folder / "src/onestep/urls.py"
-    before = routes.read_text()
-    container = stack.compose("ps", "--quiet", "web")
-    routes.write_text(
-        f"{before}\nfrom django.http import HttpResponse\n"
-        'urlpatterns.insert(0, path("hot-reload/", lambda request: HttpResponse("reloaded")))\n'
-    )
-    try:
-        seconds = wait_until(lambda: answers(stack, "/hot-reload/", "reloaded"), at_most=RELOAD_SECONDS)
-        measured["change of Python served"] = seconds
-    finally:
-        routes.write_text(before)
-        wait_until(
-            lambda: not answers(stack, "/hot-reload/", "reloaded") and answers(stack, "/health/live"), at_most=30
-        )
-    assert stack.compose("ps", "--quiet", "web") == container, "the container was started anew"
-
-
-def test_change_of_template_is_served(stack: Stack, measured: dict[str, float]) -> None:
-    template = stack.folder / "src/onestep/templates/page.html"
-    template.write_text(template.read_text().replace("</body>", "<!-- hot reload --></body>"))
-    seconds = wait_until(lambda: answers(stack, "/", "<!-- hot reload -->"), at_most=RELOAD_SECONDS)
-    measured["change of template served"] = seconds
-
-
-def test_change_of_static_file_is_served(stack: Stack, measured: dict[str, float]) -> None:
-    style = stack.folder / "src/onestep/static/onestep/pages.css"
-    style.write_text(f"{style.read_text()}\n/* hot reload */\n")
-    seconds = wait_until(
-        lambda: answers(stack, "/static/onestep/pages.css", "/* hot reload */"), at_most=RELOAD_SECONDS
-    )
-    measured["change of static file served"] = seconds
-
-
-def test_files_belong_to_the_person(stack: Stack, owner: int) -> None:
-    """What commands in the container and the service write to the checkout is not root's."""
-    stack.compose("exec", "-T", "web", "onestep", "makemigrations", "people", "--empty", "--name", "of_somebody")
-    stack.compose("exec", "-T", "web", "as-owner", "touch", "/app/src/touched")
-    written = [
-        stack.folder / "src/onestep/people/migrations" / name
-        for name in sorted(
-            path.name for path in (stack.folder / "src/onestep/people/migrations").glob("*of_somebody.py")
-        )
-    ]
-    assert len(written) == 1
-    log = stack.folder / "logs/onestep.json.log"
-    for path in (*written, stack.folder / "src/touched", log):
-        assert path.stat().st_uid == owner, path
-    strays = [path for path in stack.folder.rglob("*") if path.stat().st_uid != owner]
-    assert strays == []
-    written[0].unlink()
-
-
 def test_log_is_json_lines(stack: Stack) -> None:
     stack.get("/api/v1/people/")
     log = stack.folder / "logs/onestep.json.log"
@@ -143,28 +85,3 @@ def test_nothing_of_ours_runs_as_root(stack: Stack, owner: int) -> None:
     listed = stack.compose("top", "web").splitlines()
     users = {line.split()[0] for line in listed if "runserver" in line and "docker-init" not in line}
     assert users == {str(owner)}, listed
-
-
-def test_data_survives_down_and_up(stack: Stack) -> None:
-    """Volumes stay, and sample data is not loaded a second time."""
-    with stack.client() as client:
-        created = client.post("/api/v1/people/", json={"name": "Survivor"})
-        assert created.status_code == 201, created.text
-        before = client.get("/api/v1/people/", params={"count": "true"}).json()["count"]
-    stack.compose("down")
-    with pytest.raises(httpx.ConnectError):
-        stack.get("/health/live")
-    stack.compose("up", "--wait")
-    with stack.client() as client:
-        assert client.get(f"/api/v1/people/{created.json()['id']}/").json()["name"] == "Survivor"
-        assert client.get("/api/v1/people/", params={"count": "true"}).json()["count"] == before
-    assert "There is data already" in stack.compose("logs", "migrate")
-
-
-def answers(stack: Stack, path: str, text: str = "") -> bool:
-    """Whether a page answers 200 with the text in it. While the server reloads, none does."""
-    try:
-        answer = stack.get(path)
-    except httpx.TransportError:
-        return False
-    return answer.status_code == 200 and text in answer.text

@@ -16,9 +16,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.container.stack import ADMIN, CHECKOUT, PASSWORD, copy_checkout, free_port, wait_until
+from tests.container.stack import ADMIN, PASSWORD, copy_checkout, free_port, wait_until
 
-TARGETS = ["up", "down", "build", "logs", "shell", "migrate", "createsuperuser", "test", "demo", "check", "help"]
 INSTALL_SECONDS = 300
 SECOND_START_SECONDS = 3.0
 
@@ -167,9 +166,3 @@ def make(clone: Path, target: str, **environment: str) -> subprocess.CompletedPr
         capture_output=True,
         text=True,
     )
-
-
-def test_help_names_every_target() -> None:
-    said = subprocess.run(["make", "help"], cwd=CHECKOUT, check=True, capture_output=True, text=True).stdout
-    for target in TARGETS:
-        assert f"  make {target} " in said
