@@ -118,6 +118,8 @@ def main() -> int:
     options = parser.parse_args()
     migrations = statements()
     if options.sql:
+        if options.sql not in migrations:
+            parser.error(f"there is no migration {options.sql}. One is named as in people.0001_initial.")
         print(migrations[options.sql])
         return 0
     rules = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["onestep"]["migrations"]

@@ -70,7 +70,7 @@ def stack(
     """The development stack, built and then started with empty volumes by one `docker compose up --wait`."""
     with development_stack(tmp_path_factory.mktemp("checkout"), owner=owner) as stack:
         began = time.monotonic()
-        stack.compose("up", "--wait")
+        stack.run("docker compose up --wait")
         measured["docker compose up --wait, empty volumes"] = time.monotonic() - began
         yield stack
         if request.session.testsfailed:

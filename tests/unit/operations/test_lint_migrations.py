@@ -105,15 +105,15 @@ def excuse(folder: Path, line: str) -> None:
         rules.write(f"{line}\n")
 
 
-def lint(folder: Path) -> tuple[int, str]:
-    """Judge all migrations of the copy; return the exit status and what is printed."""
+def lint(folder: Path, *arguments: str) -> tuple[int, str]:
+    """Judge all migrations of the copy, or do what is asked; return the exit status and what is printed."""
     environment = {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": str(folder / "src"),
         "DEBUG": "1",
         "DATABASE_URL": "postgresql://onestep:onestep@127.0.0.1:1/onestep",  # nothing is there, and nothing is needed
     }
-    command = [sys.executable, "-m", "tools.migrations"]
+    command = [sys.executable, "-m", "tools.migrations", *arguments]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert "Traceback" not in done.stderr, done.stderr
     return done.returncode, done.stderr + done.stdout
@@ -148,6 +148,21 @@ def test_migrations_of_the_project_are_taken(tmp_path: Path) -> None:
     status, printed = lint(copy_source(tmp_path))
     assert status == 0, printed
     assert re.fullmatch(r"\d+ migrations: no problems\n", printed)
+
+
+def test_sql_of_a_migration_is_shown(tmp_path: Path) -> None:
+    """Nothing else of it, and the name of none is refused in a line."""
+    folder = copy_source(tmp_path)
+    add(folder, "something", OF_THE_DATABASE.format("level"))
+    status, printed = lint(folder, "--sql", "people.0002_something")
+    assert status == 0, printed
+    assert 'ALTER TABLE "people_person" ADD COLUMN "level" integer DEFAULT 0 NOT NULL;' in printed
+    assert "CREATE TABLE" not in printed
+    status, printed = lint(folder, "--sql", "people.0003_nothing")
+    assert status == 2
+    assert printed.splitlines()[-1].endswith(
+        "error: there is no migration people.0003_nothing. One is named as in people.0001_initial."
+    )
 
 
 @pytest.mark.parametrize("name", REFUSED)
