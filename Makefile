@@ -2,7 +2,7 @@
 # Those under "containers" need Docker and make; the others Python 3.11 or newer and make.
 .DEFAULT_GOAL := help
 .PHONY: help up down build logs shell migrate createsuperuser demo demo-reset test check engine \
-  prod-init prod-up
+  prod-init prod-up prod-down prod-logs deploy rollback scale
 
 WEB_PORT ?= 8000
 export WEB_PORT
@@ -46,8 +46,23 @@ createsuperuser: ## Make another administrator
 prod-init: ## Make production/ with settings and strong secrets; what is there stays
 	@$(PYTHON) -m tools.production init
 
-prod-up: ## Start production, or what is missing of it; wait until it is healthy
+prod-up: ## Start production, or what is missing of it, with today's settings; wait until it is healthy
 	@$(PYTHON) -m tools.production up
+
+prod-down: ## Stop production; the data stays
+	@$(PYTHON) -m tools.production down
+
+prod-logs: ## Follow production's logs; Ctrl-C leaves
+	@$(PYTHON) -m tools.production logs
+
+deploy: ## Move production to another image and drop no request: IMAGE=name, or one built from this checkout
+	@$(PYTHON) -m tools.production deploy $(IMAGE)
+
+rollback: ## Return production to the image before
+	@$(PYTHON) -m tools.production rollback
+
+scale: ## Run N replicas: make scale N=3
+	@$(PYTHON) -m tools.production scale $(N)
 
 ##@ Without Docker
 demo: $(TOOLS)/ready ## Serve on 127.0.0.1:8000 with an embedded PostgreSQL and sample data (DEMO_PORT); Ctrl-C stops

@@ -5,15 +5,22 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+from tools.production.deploy import deploy, rollback, scale
 from tools.production.initialise import initialise
 from tools.production.stack import CHECKOUT, Production, ProductionError
-from tools.production.start import start
+from tools.production.start import follow_logs, start, stop
 
-COMMANDS = {
+COMMANDS: dict[str, Callable[..., None]] = {
     "init": initialise,
     "up": start,
+    "down": stop,
+    "logs": follow_logs,
+    "deploy": deploy,
+    "rollback": rollback,
+    "scale": scale,
 }
 
 
@@ -21,13 +28,16 @@ def main() -> int:
     """Run one command; return its exit status."""
     parser = argparse.ArgumentParser(prog="tools.production")
     parser.add_argument("command", choices=COMMANDS)
+    parser.add_argument("arguments", nargs="*", help="of deploy an image, of scale a number")
     arguments = parser.parse_args()
     try:
-        COMMANDS[arguments.command](Production(Path(os.environ.get("PRODUCTION") or CHECKOUT / "production")))
+        production = Production(Path(os.environ.get("PRODUCTION") or CHECKOUT / "production"))
+        COMMANDS[arguments.command](production, *arguments.arguments)
     except ProductionError as error:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
+        print("Interrupted. The same command again goes on from here.", file=sys.stderr)
         return 130
     return 0
 

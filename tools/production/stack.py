@@ -50,13 +50,20 @@ class Production:
             *arguments,
         ]
 
-    def environment(self) -> dict[str, str]:
-        """Return this process's environment, with the folder where Compose looks for the secrets."""
-        return {**os.environ, "PRODUCTION": str(self.folder)}
+    def environment(self, env: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Return this process's environment, with the folder where Compose looks for the secrets, the state, and `env`.
 
-    def compose(self, *arguments: str) -> None:
+        To Compose a shell's variable counts more than a file's: an ONESTEP_IMAGE there must not deploy another image.
+        """
+        return {**os.environ, **self.state(), "PRODUCTION": str(self.folder), **(env or {})}
+
+    def setting(self, name: str, default: str = "") -> str:
+        """Return a setting that the tools read themselves; as for Compose, the shell's counts more than the file's."""
+        return os.environ.get(name) or read_values(self.settings_file).get(name) or default
+
+    def compose(self, *arguments: str, env: Mapping[str, str] | None = None) -> None:
         """Run `docker compose`, its output on the terminal. Raises ProductionError where it fails."""
-        finished = subprocess.run(self.command(*arguments), env=self.environment(), check=False)
+        finished = run(self.command(*arguments), env=self.environment(env))
         if finished.returncode != 0:
             raise ProductionError(
                 (
@@ -66,11 +73,9 @@ class Production:
                 )
             )
 
-    def output(self, *arguments: str) -> str:
+    def output(self, *arguments: str, env: Mapping[str, str] | None = None) -> str:
         """Return what `docker compose` prints. Raises ProductionError with its words where it fails."""
-        finished = subprocess.run(
-            self.command(*arguments), env=self.environment(), check=False, capture_output=True, text=True
-        )
+        finished = run(self.command(*arguments), env=self.environment(env), capture=True)
         if finished.returncode != 0:
             raise ProductionError(
                 (
@@ -81,9 +86,9 @@ class Production:
             )
         return finished.stdout
 
-    def config(self) -> dict[str, Any]:
+    def config(self, env: Mapping[str, str] | None = None) -> dict[str, Any]:
         """Return what Compose makes of the file and the values."""
-        return dict(json.loads(self.output("config", "--format=json")))
+        return dict(json.loads(self.output("config", "--format=json", env=env)))
 
     def state(self) -> dict[str, str]:
         """Return what the tools noted: ONESTEP_IMAGE, ONESTEP_PREVIOUS_IMAGE, WEB_REPLICAS."""
@@ -132,6 +137,26 @@ class Production:
                     )
         if problems:
             raise ProductionError(*problems)
+
+
+def run(
+    command: list[str], *, env: Mapping[str, str] | None = None, capture: bool = False
+) -> subprocess.CompletedProcess[str]:
+    """Run a command, whatever comes of it. Where this tool is interrupted, the command is ended and waited for.
+
+    The lock of `tools.production.lock` is left to it: a command that outlives this tool keeps others out.
+    """
+    output = subprocess.PIPE if capture else None
+    with subprocess.Popen(
+        command, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=output, text=True, close_fds=False
+    ) as process:
+        try:
+            out, err = process.communicate()
+        except BaseException:
+            process.terminate()
+            process.wait()
+            raise
+    return subprocess.CompletedProcess(command, process.returncode, out or "", err or "")
 
 
 def read_values(file: Path, over: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -1,30 +1,66 @@
-"""`make prod-up`: everything, from nothing or from what is there."""
+"""`make prod-up`, `make prod-down`, `make prod-logs`: everything started, stopped, listened to."""
 
 from __future__ import annotations
 
-import subprocess
+from contextlib import suppress
+from typing import Any
 
-from tools.production.stack import CHECKOUT, Production
+from tools.production.deploy import build_image, migrate, number_of_replicas, replace
+from tools.production.lock import alone
+from tools.production.rollout import Rollout
+from tools.production.stack import Production
+from tools.production.steps import Steps, say
 
 
 def start(production: Production) -> None:
     """Start the stack and wait until it is healthy. The first time the image is built from this checkout.
 
+    What runs is brought to today's settings: replicas of `web` by a rollout, other services by being made anew.
     Raises ProductionError with everything that is missing, before anything is started.
     """
     production.require()
-    if "ONESTEP_IMAGE" not in production.state():
-        production.compose("build")
-        production.note(ONESTEP_IMAGE=image_id(production.config()["services"]["web"]["image"]))
-    production.compose("up", "--detach", "--wait", "--no-recreate")
+    with alone(production):
+        steps = Steps()
+        if "ONESTEP_IMAGE" not in production.state():
+            production.note(ONESTEP_IMAGE=build_image(production, steps))
+        image = production.state()["ONESTEP_IMAGE"]
+        services = production.config()["services"]
+        first = needed_by("web", services) - {"migrate"} | {"balancer"}
+        with steps.step(f"Start {', '.join(sorted(first))}"):
+            production.output("up", "--detach", "--wait", "--no-deps", *sorted(first))
+        with steps.step("Migrate the database"):
+            migrate(production, image)
+        rollout = Rollout(production, steps, image=image, number=number_of_replicas(production))
+        if not rollout.is_done:
+            replace(production, rollout, steps, image)
+        rest = sorted(services.keys() - first - {"migrate", "web"})
+        if rest:
+            with steps.step(f"Start {', '.join(rest)}"):
+                production.output("up", "--detach", "--wait", "--no-deps", *rest)
+        steps.summary(f"All runs. The balancer listens on {address(services['balancer'])}.")
 
 
-def image_id(name: str) -> str:
-    """Return the id of a local image."""
-    return subprocess.run(
-        ["docker", "image", "inspect", "--format={{.Id}}", name],
-        cwd=CHECKOUT,
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout.strip()
+def stop(production: Production) -> None:
+    """Stop the stack: replicas finish what they have first. The data stays."""
+    with alone(production):
+        production.compose("down")
+        say("Stopped. The data is in its volumes; make prod-up starts again.")
+
+
+def follow_logs(production: Production) -> None:
+    """Follow the logs of all services, from the last lines of each. Leaving by Ctrl-C is no fault."""
+    with suppress(KeyboardInterrupt):
+        production.compose("logs", "--follow", "--tail=50")
+
+
+def needed_by(service: str, services: dict[str, Any]) -> set[str]:
+    """Return the services that a service waits for, and those that they wait for."""
+    found: set[str] = set()
+    for name in services[service].get("depends_on", {}):
+        found |= {name} | needed_by(name, services)
+    return found
+
+
+def address(balancer: dict[str, Any]) -> str:
+    """Return where the balancer is reached from outside."""
+    return ", ".join(f"{port.get('host_ip', '0.0.0.0')}:{port['published']}" for port in balancer["ports"])

@@ -1,0 +1,169 @@
+"""`make deploy`, `make rollback`, `make scale`: another image, the one before, another number of replicas."""
+
+from __future__ import annotations
+
+import json
+
+from tools.production.lock import alone
+from tools.production.replicas import replicas
+from tools.production.rollout import MOST, Rollout
+from tools.production.stack import Production, ProductionError, run
+from tools.production.steps import Steps, say
+
+
+def deploy(production: Production, image: str = "") -> None:
+    """Move the running stack to an image: a local one, one to be pulled, or, without a name, one built from here.
+
+    Raises ProductionError where anything fails; the stack then runs what it ran before.
+    """
+    production.require()
+    with alone(production):
+        require_running(production)
+        steps = Steps()
+        wanted = find_image(production, steps, image) if image else build_image(production, steps)
+        running = production.state().get("ONESTEP_IMAGE", "")
+        rollout = Rollout(production, steps, image=wanted, number=number_of_replicas(production))
+        if wanted == running and rollout.is_done:
+            say(f"{describe(wanted)} already runs: nothing to do.")
+            return
+        say(f"From {describe(running)} to {describe(wanted)}")
+        if wanted != running:
+            with steps.step("Migrate the database with the new image"):
+                migrate(production, wanted)
+        replace(production, rollout, steps, wanted)
+        steps.summary(f"{describe(wanted)} runs, {rollout.number} times. make rollback returns to {describe(running)}.")
+
+
+def rollback(production: Production) -> None:
+    """Return to the image before. No migration is taken back: each release runs on the schema of the next.
+
+    Raises ProductionError where there is none, or it does not become ready.
+    """
+    production.require()
+    with alone(production):
+        require_running(production)
+        steps = Steps()
+        state = production.state()
+        wanted = state.get("ONESTEP_PREVIOUS_IMAGE", "")
+        if not wanted or not image_id(wanted):
+            what = f"The image before, {wanted}, is not here any more." if wanted else "No image ran before this one."
+            raise ProductionError(("E094", what, "make deploy IMAGE=… takes any other."))
+        say(f"From {describe(state.get('ONESTEP_IMAGE', ''))} back to {describe(wanted)}")
+        rollout = Rollout(production, steps, image=wanted, number=number_of_replicas(production))
+        replace(production, rollout, steps, wanted)
+        steps.summary(f"{describe(wanted)} runs, {rollout.number} times.")
+
+
+def scale(production: Production, number: str = "") -> None:
+    """Run so many replicas, now and from now on. Raises ProductionError where that is no number that can be."""
+    if not number.isdecimal() or not 1 <= int(number) <= MOST:
+        raise ProductionError(
+            ("E098", f"{number or 'Nothing'} is no number of replicas.", f"make scale N=3: 1 to {MOST}.")
+        )
+    production.require()
+    with alone(production):
+        require_running(production)
+        steps = Steps()
+        rollout = Rollout(production, steps, image=production.state()["ONESTEP_IMAGE"], number=int(number))
+        rollout.run(lambda: production.note(WEB_REPLICAS=number))
+        steps.summary(f"{number} replicas serve.")
+
+
+def replace(production: Production, rollout: Rollout, steps: Steps, image: str) -> None:
+    """Roll out an image, note it and the one before, and let the other services that run it follow."""
+
+    def commit() -> None:
+        before = production.state().get("ONESTEP_IMAGE", "")
+        if before != image:
+            production.note(ONESTEP_IMAGE=image, ONESTEP_PREVIOUS_IMAGE=before)
+        keep(production)
+
+    rollout.run(commit)
+    services = production.config()["services"]
+    others = [name for name, one in services.items() if one.get("image") == image and name not in ("web", "migrate")]
+    if others:
+        with steps.step(f"Renew {', '.join(others)}"):
+            production.output("up", "--detach", "--wait", "--no-deps", "--no-build", *others)
+
+
+def migrate(production: Production, image: str) -> None:
+    """Run the migrations of an image, once one that an earlier run has left running has ended.
+
+    Raises ProductionError with its last lines where they fail; the database is then as it was.
+    """
+    running = [one.id for one in replicas(production, "migrate") if one.running]
+    if running:
+        run(["docker", "wait", *running], capture=True)
+    flags = ["--detach", "--no-deps", "--force-recreate", "--no-build"]
+    production.output("up", *flags, "migrate", env={"ONESTEP_IMAGE": image})
+    job = replicas(production, "migrate")[-1]
+    status = run(["docker", "wait", job.id], capture=True).stdout.strip()
+    run(["docker", "logs", "--tail=20", job.id])
+    if status != "0":
+        raise ProductionError(
+            (
+                "E097",
+                f"The migration failed with exit status {status}; what runs was not touched.",
+                "Its own words are above.",
+            )
+        )
+
+
+def find_image(production: Production, steps: Steps, name: str) -> str:
+    """Return the id of an image that is here, or is pulled. Raises ProductionError where it is neither."""
+    found = image_id(name)
+    if found:
+        return found
+    with steps.step(f"Pull {name}"):
+        pulled = run(["docker", "pull", "--quiet", name], capture=True)
+    if pulled.returncode != 0:
+        raise ProductionError(
+            (
+                "E094",
+                f"The image {name} is not here, and cannot be pulled: {pulled.stderr.strip()}",
+                "Give the name or id of an image: make deploy IMAGE=…",
+            )
+        )
+    return image_id(name)
+
+
+def build_image(production: Production, steps: Steps) -> str:
+    """Build the image from this checkout; return its id."""
+    env = {"ONESTEP_IMAGE": ""}
+    with steps.step("Build the image from this checkout"):
+        production.compose("build", "web", env=env)
+    return image_id(production.config(env)["services"]["web"]["image"])
+
+
+def image_id(name: str) -> str:
+    """Return the id of a local image, or "" where there is none of that name."""
+    return run(["docker", "image", "inspect", "--format={{.Id}}", name], capture=True).stdout.strip()
+
+
+def describe(image: str) -> str:
+    """Return an image's version and the beginning of its id."""
+    if not image:
+        return "nothing"
+    found = run(["docker", "image", "inspect", "--format={{json .Config.Labels}}", image], capture=True).stdout
+    version = (json.loads(found or "null") or {}).get("org.opencontainers.image.version", "")
+    return f"{version or 'image'} ({image.removeprefix('sha256:')[:12]})"
+
+
+def keep(production: Production) -> None:
+    """Name the image that runs and the one before, so that `docker image prune` leaves them."""
+    name = production.config({"ONESTEP_IMAGE": ""})["services"]["web"]["image"]
+    state = production.state()
+    for tag, image in (("running", state.get("ONESTEP_IMAGE")), ("previous", state.get("ONESTEP_PREVIOUS_IMAGE"))):
+        if image:
+            run(["docker", "tag", image, f"{name}:{tag}"], capture=True)
+
+
+def number_of_replicas(production: Production) -> int:
+    """Return how many replicas are wanted."""
+    return int(production.config()["services"]["web"]["deploy"]["replicas"])
+
+
+def require_running(production: Production) -> None:
+    """Raise ProductionError where the stack does not run: there is nothing to move."""
+    if "ONESTEP_IMAGE" not in production.state() or not any(one.running for one in replicas(production, "web")):
+        raise ProductionError(("E099", "Nothing runs here yet.", "make prod-up starts it."))
