@@ -2,7 +2,7 @@
 # Those under "containers" need Docker and make; the others Python 3.11 or newer and make.
 .DEFAULT_GOAL := help
 .PHONY: help up down build logs shell migrate createsuperuser demo demo-reset test check engine \
-  prod-init prod-up prod-down prod-logs deploy rollback scale
+  prod-init prod-up prod-down prod-logs deploy rollback scale backup backups restore restore-undo restore-cleanup drill
 
 WEB_PORT ?= 8000
 export WEB_PORT
@@ -63,6 +63,24 @@ rollback: ## Return production to the image before
 
 scale: ## Run N replicas: make scale N=3
 	@$(PYTHON) -m tools.production scale $(N)
+
+backup: ## Make a backup of production now, and restore it to see that it is good
+	@$(PYTHON) -m tools.production backup
+
+backups: ## Show the backups
+	@$(PYTHON) -m tools.production backups
+
+restore: ## Replace production's data by a backup: make restore SNAPSHOT=latest CONFIRM=onestep
+	@$(PYTHON) -m tools.production restore '$(SNAPSHOT)' '$(CONFIRM)'
+
+restore-undo: ## Return to the data that the last restore replaced
+	@$(PYTHON) -m tools.production restore-undo
+
+restore-cleanup: ## Remove the data that the last restore replaced
+	@$(PYTHON) -m tools.production restore-cleanup
+
+drill: ## Restore the latest backup (SNAPSHOT) beside production, compare it, ask its API, remove it again
+	@$(PYTHON) -m tools.production drill $(SNAPSHOT)
 
 ##@ Without Docker
 demo: $(TOOLS)/ready ## Serve on 127.0.0.1:8000 with an embedded PostgreSQL and sample data (DEMO_PORT); Ctrl-C stops

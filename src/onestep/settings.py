@@ -270,6 +270,8 @@ DB_RESERVE_CONNECTIONS = env.integer("DB_RESERVE_CONNECTIONS", 5, least=0, most=
 # --- Backups: what the service that makes them says, for /health/ready and the metrics --------------------------------
 BACKUP_STATUS = env.text("BACKUP_STATUS")  # the path of its status.json
 BACKUP_MAX_AGE_HOURS = env.integer("BACKUP_MAX_AGE_HOURS", 26, least=1, most=8760)  # of the last good one
+# How old it may be where `onestep migrate` changes a database that is in use. 0: nobody asks.
+MIGRATE_BACKUP_MAX_AGE = env.integer("MIGRATE_BACKUP_MAX_AGE", 0, least=0, most=525600)  # minutes
 
 # --- Logs -------------------------------------------------------------------------------------------------------------
 LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"])

@@ -8,7 +8,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from tools.production.backups import back_up, clean_up, restore, show_backups, undo_restore
 from tools.production.deploy import deploy, rollback, scale
+from tools.production.drill import drill
 from tools.production.initialise import initialise
 from tools.production.stack import CHECKOUT, Production, ProductionError
 from tools.production.start import follow_logs, start, stop
@@ -21,6 +23,12 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "deploy": deploy,
     "rollback": rollback,
     "scale": scale,
+    "backup": back_up,
+    "backups": show_backups,
+    "restore": restore,
+    "restore-undo": undo_restore,
+    "restore-cleanup": clean_up,
+    "drill": drill,
 }
 
 
@@ -28,7 +36,9 @@ def main() -> int:
     """Run one command; return its exit status."""
     parser = argparse.ArgumentParser(prog="tools.production")
     parser.add_argument("command", choices=COMMANDS)
-    parser.add_argument("arguments", nargs="*", help="of deploy an image, of scale a number")
+    parser.add_argument(
+        "arguments", nargs="*", help="of deploy an image, of scale a number, of restore and drill a backup"
+    )
     arguments = parser.parse_args()
     try:
         production = Production(Path(os.environ.get("PRODUCTION") or CHECKOUT / "production"))

@@ -17,6 +17,7 @@ SECRETS = (
     "db_superuser_password",
     "db_owner_password",
     "db_password",
+    "backup_password",
     "pgbouncer_stats_password",
 )
 LINE = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)=(?P<value>.*)")

@@ -33,7 +33,9 @@ def start(production: Production) -> None:
         rollout = Rollout(production, steps, image=image, number=number_of_replicas(production))
         if not rollout.is_done:
             replace(production, rollout, steps, image)
-        rest = sorted(services.keys() - first - {"migrate", "web"})
+        # A backup that failed is loud enough: what serves does not wait for its health.
+        production.output("up", "--detach", "--no-deps", "backup")
+        rest = sorted(services.keys() - first - {"backup", "migrate", "web"})
         if rest:
             with steps.step(f"Start {', '.join(rest)}"):
                 production.output("up", "--detach", "--wait", "--no-deps", *rest)

@@ -27,6 +27,7 @@ from onestep.documents import InstalledView, drop_views, install_views, installe
 from onestep.operations.backoff import backoff
 from onestep.operations.budget import check_at_start
 from onestep.operations.database import CONNECTION_LOST, OTHER, DatabaseFault, explain
+from onestep.operations.migration_guard import require_recent_backup
 from onestep.operations.migration_lock import LockLostError, MigrationLock
 from onestep.operations.migration_reversal import (
     Applied,
@@ -152,6 +153,7 @@ class MigrationRun:
         self._prepare()
         if self._before is None:
             check_at_start(connections[self._using], serving=False)
+            require_recent_backup(self._using)
             self._before = set(MigrationLoader(connections[self._using]).applied_migrations)
             self._views = installed_views(self._using)
         with ExitStack() as self._transaction:

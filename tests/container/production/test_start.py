@@ -12,6 +12,7 @@ SECRETS = {
     "db_superuser_password",
     "db_owner_password",
     "db_password",
+    "backup_password",
     "pgbouncer_stats_password",
 }
 

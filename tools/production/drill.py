@@ -1,0 +1,85 @@
+"""`make drill`: a backup restored into a stack of its own, compared table by table, and asked for an answer.
+
+It reads the repository of the installation, and touches nothing else of it.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping
+
+from tools.production.backups import in_backup, migrate_restored
+from tools.production.probe import ask, require_answer
+from tools.production.stack import CHECKOUT, Production, ProductionError, run
+from tools.production.steps import Steps
+
+DRILL_FILE = CHECKOUT / "docker/backup/drill.yml"
+
+
+class Drill(Production):
+    """A second stack beside an installation, with its settings, secrets and images, and a project of its own."""
+
+    def __init__(self, production: Production) -> None:
+        super().__init__(production.folder)
+        self.of = str(production.config()["name"])
+        self.name = f"{self.of}-drill"
+
+    def command(self, *arguments: str) -> list[str]:
+        """Return the `docker compose` command for the drill's own project."""
+        command = super().command()
+        return [*command, f"--file={DRILL_FILE}", f"--project-name={self.name}", *arguments]
+
+    def environment(self, env: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Return the environment, with the installation whose backups are read; one replica is enough."""
+        own = {"DRILL_OF": self.of, "WEB_REPLICAS": "1", "COMPOSE_PROJECT_NAME": self.name}
+        return {**super().environment(), **own, **(env or {})}
+
+    def remove(self) -> None:
+        """Remove the drill's containers, networks and volumes."""
+        run(self.command("down", "--volumes", "--remove-orphans", "--timeout=1"), env=self.environment(), capture=True)
+
+
+def drill(production: Production, snapshot: str = "latest") -> None:
+    """Restore a backup into a fresh PostgreSQL, and say what came of it and how long it took.
+
+    Raises ProductionError where anything differs or does not answer. The drill is removed either way.
+    """
+    production.require()
+    rehearsal = Drill(production)
+    steps = Steps()
+    rehearsal.remove()  # one that was killed
+    try:
+        with steps.step("Start a fresh PostgreSQL"):
+            rehearsal.output("up", "--detach", "--wait", "db")
+        with steps.step(f"Restore {snapshot} and compare every table"):
+            in_backup(rehearsal, "prepare", f"--snapshot={snapshot}", "--table")
+        with steps.step("Migrate it with the image that runs"):
+            migrate_restored(rehearsal)
+        with steps.step("Start a replica on it"):
+            in_backup(rehearsal, "swap")
+            rehearsal.output("up", "--detach", "--wait", "--no-deps", "pgbouncer")
+            rehearsal.output("up", "--detach", "--wait", "--no-deps", "web")
+        with steps.step("Ask the API"):
+            require_answer(rehearsal)
+            total = count_initiatives(rehearsal)
+    finally:
+        rehearsal.remove()
+    steps.summary(f"The drill is good: the API has {total:,} initiatives. Nothing of {rehearsal.of} was touched.")
+
+
+def count_initiatives(rehearsal: Drill) -> int:
+    """Return how many initiatives the API counts, asked by a superuser that only the drill has."""
+    name, password = f"drill-{secrets.token_hex(4)}", secrets.token_urlsafe(24)
+    login = {"DJANGO_SUPERUSER_USERNAME": name, "DJANGO_SUPERUSER_PASSWORD": password}
+    env = [word for variable, value in login.items() for word in ("--env", f"{variable}={value}")]
+    create = ["onestep", "createsuperuser", "--no-input", "--email=drill@example.org"]
+    rehearsal.output("exec", "-T", *env, "web", *create)
+    status, body = ask(
+        rehearsal, "POST", "/api/v1/auth/token/", body=json.dumps({"username": name, "password": password})
+    )
+    if status == 200:
+        status, body = ask(rehearsal, "GET", "/api/v1/initiatives/?count=true&page_size=1", token=body["access"])
+    if status != 200:
+        raise ProductionError(("E079", f"The API answers {status}: {body}", "The drill's own logs are gone with it."))
+    return int(body["count"])
