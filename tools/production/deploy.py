@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import json
 
-from tools.production.backups import in_backup
 from tools.production.lock import alone
 from tools.production.replicas import replicas
 from tools.production.rollout import MOST, Rollout
 from tools.production.stack import Production, ProductionError, run
 from tools.production.steps import Steps, say
-
-# What `onestep migrate` says without one.
-WANTS_BACKUP = "onestep.E116"
 
 
 def deploy(production: Production, image: str = "") -> None:
@@ -87,24 +83,22 @@ def replace(production: Production, rollout: Rollout, steps: Steps, image: str) 
     others = [name for name, one in services.items() if one.get("image") == image and name not in ("web", "migrate")]
     if others:
         with steps.step(f"Renew {', '.join(others)}"):
-            production.output("up", "--detach", "--wait", "--no-deps", "--no-build", *others)
+            production.output("up", "--detach", "--no-deps", "--no-build", *others)
 
 
 def migrate(production: Production, image: str) -> None:
     """Run the migrations of an image, once one that an earlier run has left running has ended.
 
-    Where it has some for a database in use, it asks for a backup of shortly before, which is made then. Raises
-    ProductionError with its last lines where they fail; the database is then as it was.
+    Raises ProductionError with its last lines where they fail; the database is then as it was.
     """
     running = [one.id for one in replicas(production, "migrate") if one.running]
     if running:
         run(["docker", "wait", *running], capture=True)
-    status, said = run_migrations(production, image)
-    if status != "0" and WANTS_BACKUP in said:
-        say("Migrations wait for a backup of the database as it is now.")
-        in_backup(production, "now")
-        status, said = run_migrations(production, image)
-    say(said.rstrip())
+    flags = ["--detach", "--no-deps", "--force-recreate", "--no-build"]
+    production.output("up", *flags, "migrate", env={"ONESTEP_IMAGE": image})
+    job = replicas(production, "migrate")[-1]
+    status = run(["docker", "wait", job.id], capture=True).stdout.strip()
+    run(["docker", "logs", "--tail=20", job.id])
     if status != "0":
         raise ProductionError(
             (
@@ -113,16 +107,6 @@ def migrate(production: Production, image: str) -> None:
                 "Its own words are above.",
             )
         )
-
-
-def run_migrations(production: Production, image: str) -> tuple[str, str]:
-    """Run the service `migrate` once; return its exit status and its last lines."""
-    flags = ["--detach", "--no-deps", "--force-recreate", "--no-build"]
-    production.output("up", *flags, "migrate", env={"ONESTEP_IMAGE": image})
-    job = replicas(production, "migrate")[-1]
-    status = run(["docker", "wait", job.id], capture=True).stdout.strip()
-    logs = run(["docker", "logs", "--tail=20", job.id], capture=True)
-    return status, logs.stdout + logs.stderr
 
 
 def find_image(production: Production, steps: Steps, name: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from tools.production.stack import Production, ProductionError, run
 
 # Where the balancer says which servers get requests: docker/balancer/haproxy.cfg.
-BALANCER_STATUS = "http://balancer:8410/;csv"
+BALANCER_STATUS = "http://balancer-metrics:8410/;csv"
 ASK = "import sys, urllib.request as r; sys.stdout.write(r.urlopen(sys.argv[1], timeout=3).read().decode())"
 
 
