@@ -320,6 +320,12 @@ def production(session: nox.Session) -> None:
     test_image(session, "production")
 
 
+@nox.session(tags=["check", "image"])
+def compatibility(session: nox.Session) -> None:
+    """Run the old release on the new schema and the new one on the old, as a rollout and a rollback do."""
+    test_image(session, "test_compatibility.py")
+
+
 @nox.session(tags=["check"])
 def demo(session: nox.Session) -> None:
     """Run `make demo` in a fresh clone, speak to it over HTTP, stop it with Ctrl-C, and start it again in 3 seconds."""
