@@ -102,6 +102,19 @@ def commit_and_delete(name: str, text: str) -> Callable[[Copy], None]:
     return seed
 
 
+def drop_column(copy: Copy) -> None:
+    """Add a migration that takes a column away from the release that is still serving."""
+    folder = copy.folder / "src/onestep/people/migrations"
+    last = max(path.stem for path in folder.glob("0*.py"))
+    lines = [
+        "from django.db import migrations\n\n",
+        "class Migration(migrations.Migration):",
+        f'    dependencies = [("people", "{last}")]',
+        '    operations = [migrations.RunSQL("ALTER TABLE people_person DROP COLUMN phone")]\n',
+    ]
+    copy.write(f"src/onestep/people/migrations/{int(last[:4]) + 1:04}_drop_phone.py", "\n".join(lines))
+
+
 def excuse(**entry: Any) -> Callable[[Copy], None]:
     """Return what adds an exception to the scan's ignore file."""
     return lambda copy: copy.change_yaml(
@@ -298,6 +311,7 @@ FAULTS = [
         change("src/onestep/people/models.py", r"(phone = models\.CharField\(max_length)=\d+", r"\1=99"),
         "Alter field phone on person",
     ),
+    Fault("migration that a rollout does not survive", LINT, drop_column, "ban-drop-column"),
     Fault(
         "action pinned by no commit",
         LINT,
