@@ -245,6 +245,33 @@ def read_database(environment: Environment, *, debug: bool) -> dict[str, Any]:
     return address | {"OPTIONS": options}
 
 
+def read_metrics_bind(environment: Environment, *, bind: str) -> str:
+    """Return METRICS_BIND, which is to be a port of its own: what serves clients shows them no metrics."""
+    address = environment.address("METRICS_BIND", "")
+    if address and address.rpartition(":")[2] == bind.rpartition(":")[2]:
+        environment.problem(
+            "E070",
+            "METRICS_BIND",
+            "it is the port of BIND, which clients reach.",
+            "Give a port of its own: 0.0.0.0:9464",
+        )
+    return address
+
+
+def read_pooler(environment: Environment) -> tuple[str, str]:
+    """Return the address of PgBouncer's console, empty where there is none to ask, and the password of its user."""
+    address = environment.address("PGBOUNCER_ADMIN", "")
+    password = environment.secret("PGBOUNCER_STATS_PASSWORD")
+    if address and not password and not environment.faulty("PGBOUNCER_STATS_PASSWORD"):
+        environment.problem(
+            "E001",
+            "PGBOUNCER_STATS_PASSWORD",
+            "it is not set, and PGBOUNCER_ADMIN is.",
+            "Give the password of PgBouncer's user `stats`, or leave PGBOUNCER_ADMIN out.",
+        )
+    return address, password
+
+
 def _parse_url(environment: Environment, url: str) -> tuple[dict[str, str], dict[str, str]]:
     """Return the URL's parts by Django's names, and its further parameters; both empty where it is not a good one.
 

@@ -20,6 +20,8 @@ from onestep.environment import (
     Environment,
     read_allowed_hosts,
     read_database,
+    read_metrics_bind,
+    read_pooler,
     read_secret_key,
     read_secret_key_fallbacks,
 )
@@ -272,6 +274,13 @@ BACKUP_STATUS = env.text("BACKUP_STATUS")  # the path of its status.json
 BACKUP_MAX_AGE_HOURS = env.integer("BACKUP_MAX_AGE_HOURS", 26, least=1, most=8760)  # of the last good one
 # How old it may be where `onestep migrate` changes a database that is in use. 0: nobody asks.
 MIGRATE_BACKUP_MAX_AGE = env.integer("MIGRATE_BACKUP_MAX_AGE", 0, least=0, most=525600)  # minutes
+
+# --- Metrics ----------------------------------------------------------------------------------------------------------
+METRICS_BIND = read_metrics_bind(env, bind=BIND)  # empty: none
+if METRICS_BIND:
+    MIDDLEWARE.insert(0, "onestep.operations.metrics.MetricsMiddleware")
+PGBOUNCER_ADMIN, PGBOUNCER_STATS_PASSWORD = read_pooler(env)
+REVISION = env.text("REVISION", "unknown")  # the commit that the image was built of
 
 # --- Logs -------------------------------------------------------------------------------------------------------------
 LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"])

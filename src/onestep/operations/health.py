@@ -205,6 +205,7 @@ class HealthMiddleware:
                 match = resolve(request.path_info)
             except Resolver404:
                 return self.get_response(request)
+            request.resolver_match = match  # as Django would, for who counts requests by route
             response: JsonResponse = match.func(request, *match.args, **match.kwargs)
             response["Content-Length"] = str(len(response.content))
             return response

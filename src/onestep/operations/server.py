@@ -15,8 +15,9 @@ from django.conf import settings
 from django.urls import get_resolver
 from gunicorn import glogging  # type: ignore[import-untyped]
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
+from gunicorn.arbiter import Arbiter  # type: ignore[import-untyped]
 
-from onestep.operations import supervisor
+from onestep.operations import exporter, metrics, supervisor
 from onestep.operations.health import draining, latest_migrations
 
 # From Linux's sys/prctl.h: the signal that a process gets when its parent ends.
@@ -34,6 +35,43 @@ class Logger(glogging.Logger):  # type: ignore[misc]
         super().setup(cfg)
         self.error_log.handlers.clear()
         self.error_log.propagate = True
+
+
+class MeasuredArbiter(Arbiter):  # type: ignore[misc]
+    """gunicorn's arbiter that gives each worker a place for its figures, and keeps an exporter beside the workers."""
+
+    def __init__(self, app: Any) -> None:
+        self.folder = metrics.prepare_folder()
+        self.exporter = exporter.Exporter()
+        app.cfg.set("pre_fork", lambda arbiter, worker: self.give_place(worker))
+        app.cfg.set("post_fork", lambda arbiter, worker: metrics.take_place(worker.place))
+        app.cfg.set("child_exit", lambda arbiter, worker: metrics.leave_place(worker.place, self.folder))
+        super().__init__(app)
+
+    def give_place(self, worker: Any) -> None:
+        """Give the worker that is about to start the lowest place that is free."""
+        worker.place = metrics.free_place(other.place for other in self.WORKERS.values())
+
+    def manage_workers(self) -> None:
+        """Keep the workers, and the exporter: called once a second, and whenever a process has ended."""
+        super().manage_workers()
+        self.exporter.keep(self.let_go)
+
+    def let_go(self) -> None:
+        """Close and forget what is the arbiter's, in a process that goes on as something else."""
+        for number in (*self.SIGNALS, signal.SIGCHLD):
+            signal.signal(number, signal.SIG_DFL)
+        for listener in self.LISTENERS:
+            listener.close()
+        for worker in self.WORKERS.values():
+            worker.tmp.close()
+        end_with_parent(signal.SIGKILL)
+
+    def stop(self, graceful: bool = True) -> None:  # noqa: FBT001, FBT002  (gunicorn's signature)
+        """Stop the workers, then the exporter, which so sees the last request."""
+        super().stop(graceful)
+        self.exporter.stop()
+        metrics.remove_folder(self.folder)
 
 
 class Server(BaseApplication):  # type: ignore[misc]
@@ -60,6 +98,10 @@ class Server(BaseApplication):  # type: ignore[misc]
         for name, value in options.items():
             self.cfg.set(name, value)
 
+    def run(self) -> None:
+        """Serve until told to stop."""
+        (MeasuredArbiter if settings.METRICS_BIND else Arbiter)(self).run()
+
     def load(self) -> Any:
         """Load the application, and what it would else load when the first request comes."""
         from onestep.wsgi import application  # noqa: PLC0415
@@ -69,6 +111,12 @@ class Server(BaseApplication):  # type: ignore[misc]
         gc.collect()
         gc.freeze()  # the collector does not touch what is shared from here on, so it stays shared
         return application
+
+
+def end_with_parent(number: signal.Signals) -> None:
+    """Have the kernel send this process the signal when its parent ends, where it is Linux."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number)
 
 
 def serve() -> NoReturn:
@@ -81,8 +129,7 @@ def serve() -> NoReturn:
     if server == 0:
         os.close(writing)
         os.setpgid(0, 0)  # of its own: Ctrl-C reaches the supervisor alone, and SIGKILL all workers
-        if sys.platform == "linux":
-            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)  # nothing serves on without a supervisor
+        end_with_parent(signal.SIGTERM)  # nothing serves on without a supervisor
         for name in supervisor.WATCHED:
             signal.signal(name, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, supervisor.WATCHED)

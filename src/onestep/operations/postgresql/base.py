@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db.backends.postgresql import base
 from psycopg2.extensions import TRANSACTION_STATUS_INERROR, TRANSACTION_STATUS_UNKNOWN
 
+from onestep.operations.postgresql.open_connections import open_connections
 from onestep.operations.request_ids import name_request
 from onestep.operations.time_limits import DatabaseSilentError, outage, server_answers, within
 
@@ -43,7 +44,13 @@ class DatabaseWrapper(base.DatabaseWrapper):
                 outage.end()
             raise
         outage.end()
+        open_connections.add(connection)
         return connection
+
+    def _close(self) -> None:
+        """Close the connection, and have those that are open counted."""
+        super()._close()  # type: ignore[misc]  # the stubs lack it
+        open_connections.look()
 
     def is_usable(self) -> bool:
         """Return whether a connection that was kept from an earlier request still works.

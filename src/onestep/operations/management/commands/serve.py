@@ -13,6 +13,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from onestep.operations.budget import check_at_start
 from onestep.operations.database import DatabaseUnreachableError, wait_for_database
+from onestep.operations.exporter import try_to_listen
 from onestep.operations.server import serve
 from onestep.operations.volumes import volume_faults
 
@@ -37,6 +38,15 @@ class Command(BaseCommand):
         os.environ.setdefault("RES_OPTIONS", "timeout:1 attempts:2")
         for fault in volume_faults():
             logger.warning("%s", fault)
+        if settings.METRICS_BIND:
+            try:
+                try_to_listen()
+            except OSError as error:
+                raise CommandError(
+                    f"onestep.E070 METRICS_BIND: nothing can listen on {settings.METRICS_BIND}: {error.strerror}.\n"
+                    "    Give an address of this machine and a port that is free: 0.0.0.0:9464",
+                    returncode=os.EX_CONFIG,
+                ) from error
         try:
             wait_for_database(timeout=settings.DB_WAIT_TIMEOUT, say=logger.warning, look=check_at_start)
         except DatabaseUnreachableError as error:
