@@ -2,7 +2,7 @@
 # Those under "containers" need Docker and make; the others Python 3.11 or newer and make.
 .DEFAULT_GOAL := help
 .PHONY: help up down build logs shell migrate createsuperuser demo demo-reset test check engine \
-  prod-init prod-up prod-down prod-logs deploy rollback scale backup backups restore restore-undo restore-cleanup drill
+  prod-init prod-up prod-down prod-logs prod-status deploy rollback scale backup backups restore restore-undo restore-cleanup drill
 
 WEB_PORT ?= 8000
 export WEB_PORT
@@ -54,6 +54,9 @@ prod-down: ## Stop production; the data stays
 
 prod-logs: ## Follow production's logs; Ctrl-C leaves
 	@$(PYTHON) -m tools.production logs
+
+prod-status: ## Show containers and the last backup; fail where anything is not well
+	@$(PYTHON) -m tools.production status
 
 deploy: ## Move production to another image and drop no request: IMAGE=name, or one built from this checkout
 	@$(PYTHON) -m tools.production deploy $(IMAGE)

@@ -50,6 +50,7 @@ def test_problems_are_documented() -> None:
 def test_variables_are_documented() -> None:
     read = in_source(r'\benv(?:ironment)?\.[a-z_]+\(\s*"([A-Z_]+)"') | in_source(r'"(?:NAME|USER|HOST)": "([A-Z_]+)"')
     read |= in_files(r"\$\{([A-Z_]+)", COMPOSE) - {"COMPOSE_PROJECT_NAME"}
+    read |= in_files(r'\.setting\("([A-Z_]+)"', *BESIDE)
     documented = in_docs("operations.md", r"`([A-Z][A-Z_]+)`")
     assert read - documented == set()
     rows = in_docs("operations.md", r"(?m)^\| (`[A-Z_`, ]+`)(?: \(secret\))? \|")

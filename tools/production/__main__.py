@@ -14,12 +14,14 @@ from tools.production.drill import drill
 from tools.production.initialise import initialise
 from tools.production.stack import CHECKOUT, Production, ProductionError
 from tools.production.start import follow_logs, start, stop
+from tools.production.status import show_status
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "init": initialise,
     "up": start,
     "down": stop,
     "logs": follow_logs,
+    "status": show_status,
     "deploy": deploy,
     "rollback": rollback,
     "scale": scale,

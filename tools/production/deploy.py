@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from tools.production.backups import back_up
 from tools.production.lock import alone
 from tools.production.replicas import replicas
 from tools.production.rollout import MOST, Rollout
@@ -28,6 +29,10 @@ def deploy(production: Production, image: str = "") -> None:
             return
         say(f"From {describe(running)} to {describe(wanted)}")
         if wanted != running:
+            with steps.step("Count the connections while old and new replicas run"):
+                require_connections(production, wanted, rollout.number)
+            with steps.step("Make a backup, restore it and compare"):
+                back_up(production)
             with steps.step("Migrate the database with the new image"):
                 migrate(production, wanted)
         replace(production, rollout, steps, wanted)
@@ -64,7 +69,10 @@ def scale(production: Production, number: str = "") -> None:
     with alone(production):
         require_running(production)
         steps = Steps()
-        rollout = Rollout(production, steps, image=production.state()["ONESTEP_IMAGE"], number=int(number))
+        image = production.state()["ONESTEP_IMAGE"]
+        with steps.step("Count the connections of so many, and of as many again while a release is rolled out"):
+            require_connections(production, image, int(number))
+        rollout = Rollout(production, steps, image=image, number=int(number))
         rollout.run(lambda: production.note(WEB_REPLICAS=number))
         steps.summary(f"{number} replicas serve.")
 
@@ -84,6 +92,23 @@ def replace(production: Production, rollout: Rollout, steps: Steps, image: str) 
     if others:
         with steps.step(f"Renew {', '.join(others)}"):
             production.output("up", "--detach", "--no-deps", "--no-build", *others)
+
+
+def require_connections(production: Production, image: str, number: int) -> None:
+    """Raise ProductionError, with the arithmetic, where the threads of old and new replicas together do not fit.
+
+    The new image counts: its number of threads may be another. One that is older than `onestep budget` is not asked.
+    """
+    env = production.environment({"ONESTEP_IMAGE": image, "WEB_REPLICAS": str(number)})
+    done = run(production.command("run", "--rm", "--no-deps", "-T", "web", "budget"), env=env, capture=True)
+    if done.returncode != 0 and "onestep.E12" in done.stderr:
+        raise ProductionError(
+            (
+                "E109",
+                f"{number} replicas, with as many new ones beside them, need too many connections.",
+                done.stderr.strip(),
+            )
+        )
 
 
 def migrate(production: Production, image: str) -> None:

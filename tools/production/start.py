@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any
 
+from tools.production.data_mount import require_data_mount
 from tools.production.deploy import build_image, migrate, number_of_replicas, replace
 from tools.production.lock import alone
 from tools.production.rollout import Rollout
@@ -19,6 +20,7 @@ def start(production: Production) -> None:
     Raises ProductionError with everything that is missing, before anything is started.
     """
     production.require()
+    require_data_mount(production)
     with alone(production):
         steps = Steps()
         if "ONESTEP_IMAGE" not in production.state():
