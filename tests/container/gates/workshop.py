@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -197,15 +197,21 @@ class Workshop:
         return f"postgresql://onestep:onestep@127.0.0.1:{port}/onestep"
 
     def remove(self) -> None:
-        """Remove the images and the container. Names alone of images that were built before: others run those."""
-        for container in self.engine.containers.list(all=True, filters={"label": f"{LABEL}={self.name}"}):
-            container.remove(force=True, v=True)
-        for image in self.engine.images.list(filters={"label": f"{LABEL}={self.name}"}):
-            self.engine.images.remove(image.id, force=True)
-        names = [name for image in self.engine.images.list() for name in image.tags if self.name in name]
-        for name in names:
-            self.engine.images.remove(name)
-        self.engine.close()
+        """Remove container and images; what cannot be removed keeps nothing else.
+
+        Of images that were built before only the names go: others run them.
+        """
+        mine = {"label": f"{LABEL}={self.name}"}
+        with ExitStack() as last_first:
+            last_first.callback(self.engine.close)
+            for image in self.engine.images.list():
+                for name in image.tags:
+                    if self.name in name:
+                        last_first.callback(self.engine.images.remove, name)
+            for image in self.engine.images.list(filters=mine):
+                last_first.callback(self.engine.images.remove, image.id, force=True)
+            for container in self.engine.containers.list(all=True, filters=mine):
+                last_first.callback(container.remove, force=True, v=True)
 
 
 @contextmanager
