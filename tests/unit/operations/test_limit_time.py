@@ -80,7 +80,7 @@ def test_limit_time_leaves_slow_statement(proxy: SilentProxy, monkeypatch: pytes
 def test_limit_time_of_statement_behind_pooler(
     proxy: SilentProxy, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A pooler goes on answering while its server is silent: the server is asked, and again before the next statement."""
+    """A pooler goes on answering while its server is silent: the server is asked again before the next statement."""
     monkeypatch.setattr(time_limits, "PROBE_AFTER_SECONDS", 0.2)
     monkeypatch.setattr(time_limits, "PROBE_SECONDS", 0.2)
     settings.DB_STATEMENT_TIMEOUT = 10
