@@ -22,9 +22,13 @@ OURS, VERIFIED = "onestep", "verified"
 
 @dataclass(frozen=True, kw_only=True)
 class Snapshot:
-    """One backup in the repository. `bytes` is the size of what it holds; None for one that was not verified."""
+    """One backup in the repository. `bytes` is the size of what it holds; None for one that was not verified.
+
+    `original` is the id that it had before it was marked as verified.
+    """
 
     id: str
+    original: str
     at: datetime
     verified: bool
     bytes: int | None
@@ -98,9 +102,8 @@ class Repository:
     def mark_verified(self, snapshot: str, *, size: int, files: int) -> Snapshot:
         """Let a snapshot count; return it as it is called from then on."""
         tags = f"{OURS},{VERIFIED},bytes={size},files={files}"
-        before = {one.id for one in self.snapshots()}
         self._do("written", "tag", "--quiet", f"--set={tags}", snapshot)
-        return next(one for one in reversed(self.snapshots()) if one.verified and one.id not in before)
+        return next(one for one in self.snapshots() if one.original.startswith(snapshot))
 
     def forget_unverified(self) -> int:
         """Remove what killed or failed runs left; return how many there were. Their data goes with the next prune."""
@@ -109,14 +112,13 @@ class Repository:
             self._do("pruned", "forget", "--quiet", *ids)
         return len(ids)
 
-    def retain(self) -> int:
-        """Remove the backups that are older than what is to be kept; return how many are left.
+    def retain(self) -> None:
+        """Remove the backups that are older than what is to be kept.
 
         The last three stay whatever the day: one before a migration does not push out that of the night at once.
         """
         keep = [f"--keep-{word}={number}" for word, number in self._keep.items()]
         self._do("pruned", "forget", "--quiet", f"--tag={VERIFIED}", "--group-by=", "--keep-last=3", *keep, "--prune")
-        return sum(one.verified for one in self.snapshots())
 
     def check(self) -> None:
         """Check the repository's structure and read its data, or the share that BACKUP_CHECK_SUBSET names.
@@ -183,6 +185,7 @@ def _snapshot(found: dict[str, Any]) -> Snapshot:
     at = datetime.fromisoformat(found["time"][:19] + "+00:00")
     return Snapshot(
         id=found["short_id"],
+        original=found.get("original") or "",
         at=at,
         verified=VERIFIED in tags,
         bytes=int(values["bytes"]) if "bytes" in values else None,

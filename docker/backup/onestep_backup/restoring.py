@@ -190,8 +190,8 @@ class Restoration:
 
     def _show(self, manifest: Manifest) -> None:
         for name, (count, digest) in manifest.tables.items():
-            self._report.info(f"  {name:48}{count:>10,} rows  checksum {digest:>24}  equal")
-        self._report.info(f"  {'media files, by their SHA-256':48}{len(manifest.files):>10,} files{'equal':>41}")
+            self._report.info(f"  {name:48}{count:>10,} rows  checksum {int(digest) % 2**64:016x}  equal")
+        self._report.info(f"  {'media files, by their SHA-256':48}{len(manifest.files):>10,} files{'equal':>33}")
 
     def _rename(self, statements: list[str]) -> None:
         """Rename databases in one transaction, as soon as nobody is connected to them.

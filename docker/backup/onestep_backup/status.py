@@ -32,12 +32,12 @@ class Status:
     @property
     def attempted_at(self) -> datetime | None:
         """When the last attempt ended."""
-        return datetime.fromisoformat(self.last_attempt["at"]) if self.last_attempt else None
+        return None if self.last_attempt is None else datetime.fromisoformat(self.last_attempt["at"])
 
     @property
     def good_at(self) -> datetime | None:
         """The moment that the last good backup holds."""
-        return datetime.fromisoformat(self.last_good["at"]) if self.last_good else None
+        return None if self.last_good is None else datetime.fromisoformat(self.last_good["at"])
 
 
 def read_status(file: Path = FILE) -> Status:
@@ -45,7 +45,7 @@ def read_status(file: Path = FILE) -> Status:
     try:
         read = json.loads(file.read_text(encoding="utf-8"))
         status = Status(last_attempt=read["last_attempt"], last_good=read["last_good"])
-        _ = (status.attempted_at, status.good_at)
+        _ = (status.attempted_at, status.good_at, (status.last_attempt or {"outcome": None})["outcome"])
     except (OSError, ValueError, KeyError, TypeError):
         return Status(last_attempt=None, last_good=None)
     return status
