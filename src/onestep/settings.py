@@ -265,7 +265,7 @@ WEB_REPLICAS = env.integer("WEB_REPLICAS", 0, least=1, most=1000)  # 0: not told
 WEB_SURGE = env.integer("WEB_SURGE", 0, least=0, most=1000)  # replicas that a rollout runs beside those
 # The defaults of docker/pgbouncer. Who connects directly beside a pooler, as `onestep migrate`, is told its size.
 POOL_SIZE = env.integer("POOL_SIZE", 20 if DB_TRANSACTION_POOLING else 0, least=1, most=10_000)
-POOL_MAX_CLIENTS = env.integer("POOL_MAX_CLIENTS", 100, least=1, most=100_000)
+POOL_MAX_CLIENTS = env.integer("POOL_MAX_CLIENTS", 200, least=1, most=100_000)
 BACKUP_CONNECTIONS = env.integer("BACKUP_CONNECTIONS", 3, least=0, most=100)
 DB_RESERVE_CONNECTIONS = env.integer("DB_RESERVE_CONNECTIONS", 5, least=0, most=1000)
 

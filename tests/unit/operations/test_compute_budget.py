@@ -205,9 +205,9 @@ def test_database_that_cannot_be_asked_is_no_budget_error() -> None:
     assert done.returncode == 75
     assert "onestep.E020 " in done.stderr
     assert "onestep.E12" not in done.stderr
-    assert "The pool's clients: fits, with 84 to spare" in done.stdout
+    assert "The pool's clients: fits, with 184 to spare" in done.stdout
     assert "PostgreSQL's connections: not judged" in done.stdout
-    assert budget(**away | {"WEB_REPLICAS": "20"}).returncode == 1
+    assert budget(**away | {"WEB_REPLICAS": "40"}).returncode == 1
 
 
 # --- The start --------------------------------------------------------------------------------------------------------

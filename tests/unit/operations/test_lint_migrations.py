@@ -73,6 +73,9 @@ TAKEN = {
     "column_that_only_the_code_forgets": (
         "migrations.SeparateDatabaseAndState(state_operations=[migrations.RemoveField('person', 'required')])"
     ),
+    "default_that_the_database_gets": (
+        "migrations.AlterField('person', 'phone', models.CharField(max_length=40, db_default=''))"
+    ),
     "data": "migrations.RunPython(migrations.RunPython.noop, migrations.RunPython.noop)",
 }
 TAKEN_OUTSIDE_A_TRANSACTION = {
