@@ -65,7 +65,15 @@ class StandIn:
 
     def requests(self) -> list[str]:
         """Return the verb and address of each request that came to it."""
-        return str(self.container.exec_run(["cat", "/tmp/requests"], stderr=False).output.decode()).splitlines()
+        return self.lines("/tmp/requests")
+
+    def checks(self) -> list[str]:
+        """Return the status of each check that came to it."""
+        return self.lines("/tmp/checks")
+
+    def lines(self, file: str) -> list[str]:
+        """Return the lines of a file of its, none where it is not there."""
+        return str(self.container.exec_run(["cat", file], stderr=False).output.decode()).splitlines()
 
     def remove(self) -> None:
         """Remove it."""
@@ -105,9 +113,9 @@ class Balanced:
         )
 
     def metrics(self) -> str:
-        """Return what Prometheus would read, from within the balancer's container, which has no client but its shell."""
-        ask = "exec 3<>/dev/tcp/127.0.0.1/8405; printf 'GET /metrics HTTP/1.0\\r\\n\\r\\n' >&3; cat <&3"
-        return str(self.container.exec_run(["bash", "-c", ask]).output.decode())
+        """Return what Prometheus would read, asked from a replica."""
+        ask = "import urllib.request as r; print(r.urlopen('http://balancer:8405/metrics', timeout=3).read().decode())"
+        return str(self.replicas[0].container.exec_run(["python3", "-c", ask]).output.decode())
 
     def metric(self, name: str) -> float:
         """Return one figure; -1 where it is not there."""

@@ -32,6 +32,7 @@ class ProductionStack:
     project: str
     port: int
     shell: dict[str, str] = field(default_factory=dict)
+    checkout: Path = CHECKOUT
 
     @property
     def url(self) -> str:
@@ -55,7 +56,7 @@ class ProductionStack:
         """Run a command in the checkout, as the operator would; it may fail."""
         return subprocess.run(
             command,
-            cwd=CHECKOUT,
+            cwd=self.checkout,
             env=self.environment(env),
             capture_output=True,
             text=True,
@@ -140,7 +141,7 @@ class ProductionStack:
             "--remove-orphans",
             "--timeout=5",
         )
-        for service in ("web", "pgbouncer", "backup"):
+        for service in ("web", "pgbouncer", "backup", "caddy"):
             self.run("docker", "image", "rm", "--force", f"{self.project}-{service}")
 
 

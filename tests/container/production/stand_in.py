@@ -2,10 +2,11 @@
 
     /slow/SECONDS     answers after so long
     /break-off        reads the request, and closes the connection without an answer
+    /close            stops to listen, and answers then
     else              answers with the request as it came: its verb, its headers in order, and its body's length
 
-`/health/ready` is 503 while the file /tmp/not-ready is there. Each other request is one line in /tmp/requests, verb and
-address, before anything else happens. While the file /tmp/closed is there nothing listens.
+`/health/ready` is 503 while the file /tmp/not-ready is there, and a line in /tmp/checks. Each other request is a line
+in /tmp/requests, verb and address, before anything else happens. Nothing listens while the file /tmp/closed is there.
 """
 
 import json
@@ -15,7 +16,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-NOT_READY, CLOSED, REQUESTS = Path("/tmp/not-ready"), Path("/tmp/closed"), Path("/tmp/requests")
+NOT_READY, CLOSED, CHECKS, REQUESTS = map(Path, ("/tmp/not-ready", "/tmp/closed", "/tmp/checks", "/tmp/requests"))
+listens_not = threading.Event()
 
 
 class Replica(BaseHTTPRequestHandler):
@@ -29,13 +31,19 @@ class Replica(BaseHTTPRequestHandler):
     def answer(self) -> None:
         """Answer one request."""
         if self.path == "/health/ready":
-            self.say(503 if NOT_READY.exists() else 200, {})
+            status = 503 if NOT_READY.exists() else 200
+            with CHECKS.open("a") as came:
+                came.write(f"{status}\n")
+            self.say(status, {})
             return
         with REQUESTS.open("a") as came:
             came.write(f"{self.command} {self.path}\n")
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         if self.path.startswith("/slow/"):
             time.sleep(float(self.path.removeprefix("/slow/").partition("?")[0]))
+        if self.path == "/close":
+            CLOSED.touch()
+            listens_not.wait()
         if self.path.startswith("/break-off"):
             self.close_connection = True
             return
@@ -63,10 +71,12 @@ def main() -> None:
     """Listen, and not while told to be closed."""
     while True:
         with Server(("", 8000), Replica) as server:
+            listens_not.clear()
             threading.Thread(target=server.serve_forever, args=[0.01]).start()
             while not CLOSED.exists():
                 time.sleep(0.005)
             server.shutdown()
+        listens_not.set()
         while CLOSED.exists():
             time.sleep(0.005)
 
