@@ -19,6 +19,7 @@ SECRETS = (
     "db_password",
     "backup_password",
     "pgbouncer_stats_password",
+    "grafana_password",
 )
 LINE = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)=(?P<value>.*)")
 

@@ -14,6 +14,7 @@ SECRETS = {
     "db_password",
     "backup_password",
     "pgbouncer_stats_password",
+    "grafana_password",
 }
 
 
