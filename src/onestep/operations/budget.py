@@ -3,7 +3,7 @@
 Each thread of a server process holds one connection. Where a pooler lends out few connections to the database for
 many of its own, there are two sums, one for each side of it; without a pooler there is one:
 
-    replicas x workers x threads <= POOL_MAX_CLIENTS
+    replicas x workers x threads, and what metrics take <= POOL_MAX_CLIENTS
     pool size + migrations + backup + reserve <= max_connections, less what it keeps for superusers
 
 A replica that starts over the budget would make others fail, under load and not before.
@@ -99,6 +99,7 @@ class Budget:
     surge: int  # replicas that a rollout runs beside the others
     workers: int
     threads: int
+    metrics: int  # connections of each replica's exporter while it is asked
     pool_size: int  # 0: no pooler
     pool_max_clients: int
     backup: int
@@ -109,16 +110,28 @@ class Budget:
     @property
     def each(self) -> int:
         """Connections of one replica."""
-        return self.workers * self.threads
+        return self.workers * self.threads + self.metrics
+
+    @property
+    def at_a_time(self) -> int:
+        """How many replicas there are in a rollout."""
+        return self.replicas + self.surge
 
     @property
     def sums(self) -> list[Sum]:
         """The sums that have to fit: of the pool's clients where there is a pool, and of the server's connections."""
-        how = "{} x {} workers x {} threads"
-        parts = [Part("replicas", how.format(self.replicas, self.workers, self.threads), self.replicas * self.each)]
-        if self.surge:
-            beside = how.format(self.surge, self.workers, self.threads)
-            parts.append(Part("rollout", beside, self.surge * self.each))
+        parts = [
+            Part(
+                what,
+                f"{number} x {self.workers} workers x {self.threads} threads",
+                number * self.workers * self.threads,
+            )
+            for what, number in (("replicas", self.replicas), ("rollout", self.surge))
+            if number
+        ]
+        if self.metrics:
+            how = f"{self.at_a_time} x {self.metrics}, while they are asked for"
+            parts.append(Part("metrics", how, self.at_a_time * self.metrics))
         others = [
             Part("migrations", "the one that migrates, and the lock's", MIGRATION_CONNECTIONS),
             Part("backup", "BACKUP_CONNECTIONS", self.backup),
@@ -161,13 +174,13 @@ class Budget:
         return one.needed + self.kept_for_superusers
 
     def _fewer_threads(self, room: int) -> list[str]:
-        """Return in which ways all replicas, those of a rollout included, have `room` threads at the most."""
-        at_a_time = self.replicas + self.surge
+        """Return in which ways all replicas, those of a rollout included, need `room` connections at the most."""
+        for_threads = room - self.at_a_time * self.metrics
         name = "WEB_REPLICAS and WEB_SURGE together" if self.surge else "WEB_REPLICAS"
         ways = {
             name: room // self.each,
-            "WEB_THREADS": room // (at_a_time * self.workers),
-            "WEB_WORKERS": room // (at_a_time * self.threads),
+            "WEB_THREADS": for_threads // (self.at_a_time * self.workers),
+            "WEB_WORKERS": for_threads // (self.at_a_time * self.threads),
         }
         return [f"{way} to {most} or less" for way, most in ways.items() if most > 0]
 
@@ -187,6 +200,7 @@ def read_budget(connection: BaseDatabaseWrapper | None = None) -> Budget:
         surge=settings.WEB_SURGE,
         workers=settings.WEB_WORKERS,
         threads=settings.WEB_THREADS,
+        metrics=1 + bool(settings.PGBOUNCER_ADMIN) if settings.METRICS_BIND else 0,  # readiness, the pooler's console
         pool_size=settings.POOL_SIZE,
         pool_max_clients=settings.POOL_MAX_CLIENTS,
         backup=settings.BACKUP_CONNECTIONS,
