@@ -141,7 +141,8 @@ class Workshop:
 
     def nox(self, copy: Copy, session: str, *arguments: str) -> Finished:
         """Run a session in a copy, by the nox that runs these tests; with this process it ends too."""
-        options = ["--no-install", f"--envdir={self.folder / 'environments'}", f"--session={session}"]
+        # By a relative path: nox gives an environment with a long path another name.
+        options = ["--no-install", "--envdir=../environments", f"--session={session}"]
         process = subprocess.Popen(
             [*NOX, *options, "--", *arguments],
             cwd=copy.folder,
@@ -157,6 +158,7 @@ class Workshop:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
             raise
+        assert "Creating virtual environment" not in output, f"it does not use the one that is there:\n{output}"
         return Finished(process.returncode, re.sub(r"\x1b\[[0-9;]*m", "", output))  # without colours
 
     def tag(self, target: str) -> str:
