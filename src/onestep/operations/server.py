@@ -43,9 +43,6 @@ class MeasuredArbiter(Arbiter):  # type: ignore[misc]
     def __init__(self, app: Any) -> None:
         self.folder = metrics.prepare_folder()
         self.exporter = exporter.Exporter()
-        app.cfg.set("pre_fork", lambda arbiter, worker: self.give_place(worker))
-        app.cfg.set("post_fork", lambda arbiter, worker: metrics.take_place(worker.place))
-        app.cfg.set("child_exit", lambda arbiter, worker: metrics.leave_place(worker.place, self.folder))
         super().__init__(app)
 
     def give_place(self, worker: Any) -> None:
@@ -95,6 +92,12 @@ class Server(BaseApplication):  # type: ignore[misc]
             "forwarded_allow_ips": "",  # which proxies are believed is for NUM_PROXIES to say
             "logger_class": Logger,
         }
+        if settings.METRICS_BIND:
+            options |= {
+                "pre_fork": lambda arbiter, worker: arbiter.give_place(worker),
+                "post_fork": lambda arbiter, worker: metrics.take_place(worker.place),
+                "child_exit": lambda arbiter, worker: metrics.leave_place(worker.place, arbiter.folder),
+            }
         for name, value in options.items():
             self.cfg.set(name, value)
 
