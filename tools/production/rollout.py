@@ -26,6 +26,7 @@ from tools.production.steps import Steps, say
 ALONE = Path(__file__).with_name("alone.yml")
 MOST = 10  # replicas: the balancer has 20 places, and a rollout needs twice as many as there are
 LOOK_AGAIN_SECONDS = 0.25
+WITHDRAW_SECONDS = 10  # the balancer gives a check 5, and makes the next one half a second later
 
 
 class NotReadyError(Exception):
@@ -107,6 +108,7 @@ class Rollout:
         commit()
         if leaving:
             with self.steps.step(f"Drain and stop {names(leaving)}"):
+                self.withdraw(leaving, [*serving, *new])
                 stop(leaving)
 
     def start(self, missing: int, staying: list[Replica]) -> list[Replica]:
@@ -128,7 +130,7 @@ class Rollout:
         """
         until = time.monotonic() + self.timeout
         fresh = {replica.id for replica in new}
-        balanced = any(replica.running for replica in replicas(self.production, "balancer"))
+        balanced = self.is_balanced()
         while True:
             waiting = []
             for replica in inspect_again(awaited):
@@ -163,7 +165,27 @@ class Rollout:
         started = [replica for replica in replicas(self.production, "web") if replica.id not in before]
         if started:
             with self.steps.step(f"Roll back: stop and remove {names(started)}; {names(untouched)} were not touched"):
+                self.withdraw(started, untouched)
                 stop(started)
+
+    def withdraw(self, some: list[Replica], staying: list[Replica]) -> None:
+        """Fail the readiness of some, and wait until the balancer says that it sends them nothing more.
+
+        DRAIN_SECONDS would do, but not where this host is so busy that the balancer's checks take longer. What does not
+        know the signal ignores it, as PID 1 of a container does.
+        """
+        serving = [replica for replica in inspect_again(some) if replica.state == "running"]
+        if not serving or not self.is_balanced():
+            return
+        run(["docker", "kill", "--signal=USR2", *(replica.id for replica in serving)], capture=True)
+        until = time.monotonic() + WITHDRAW_SECONDS
+        addresses = frozenset().union(*(replica.addresses for replica in serving))
+        while time.monotonic() < until and addresses & served_by_balancer(staying[0]):
+            time.sleep(LOOK_AGAIN_SECONDS)
+
+    def is_balanced(self) -> bool:
+        """Return whether a balancer runs: not so where the stack is being started."""
+        return any(replica.running for replica in replicas(self.production, "balancer"))
 
 
 def names(some: list[Replica]) -> str:

@@ -6,6 +6,7 @@ Signals were blocked before the server was started, so none is lost between the 
 
 The first SIGTERM, SIGINT or SIGHUP closes the drain pipe, whereupon `/health/ready` answers 503 in every worker; the
 server goes on serving for `drain_seconds`, and then gets a SIGTERM. A second one, or SIGQUIT, stops it at once.
+SIGUSR2 closes the pipe and does no more: who stops it next can wait until no balancer sends requests any more.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import Any
 
 STOP = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT}
 PASSED_ON = {signal.SIGUSR1, signal.SIGTTIN, signal.SIGTTOU}
-WATCHED = STOP | PASSED_ON | {signal.SIGCHLD, signal.SIGALRM}
+WATCHED = STOP | PASSED_ON | {signal.SIGCHLD, signal.SIGALRM, signal.SIGUSR2}
 
 # From a quick stop to SIGKILL, in seconds.
 QUICK_STOP_SECONDS = 1.0
@@ -34,7 +35,7 @@ class Supervisor:
 
     def __init__(self, *, server: int, drain_pipe: int, drain_seconds: float, stop_seconds: float) -> None:
         self.server = server
-        self.drain_pipe = drain_pipe
+        self.drain_pipe: int | None = drain_pipe
         self.drain_seconds = drain_seconds
         self.stop_seconds = stop_seconds
         self.stopping = False
@@ -60,6 +61,9 @@ class Supervisor:
             caught = signal.sigwait(WATCHED)
             if caught in STOP:
                 self.stop(signal.Signals(caught))
+            elif caught == signal.SIGUSR2:
+                say("info", "withdrawn", signal=caught.name)
+                self.withdraw()
             elif caught in PASSED_ON:
                 os.kill(self.server, caught)
             elif caught == signal.SIGALRM and self.due:
@@ -88,8 +92,14 @@ class Supervisor:
             self.escalate(signal.SIGQUIT)
             return
         say("info", "draining", signal=caught.name, seconds=self.drain_seconds)
-        os.close(self.drain_pipe)
+        self.withdraw()
         self.due = (time.monotonic() + self.drain_seconds, signal.SIGTERM)
+
+    def withdraw(self) -> None:
+        """Have `/health/ready` say that it is draining, in every worker."""
+        if self.drain_pipe is not None:
+            os.close(self.drain_pipe)
+            self.drain_pipe = None
 
     def escalate(self, sent: signal.Signals) -> None:
         """Send the server the signal, and note what follows if it does not end."""

@@ -183,6 +183,22 @@ def test_serve_drains_and_finishes(service: Service, slow_request: tuple[threadi
     assert service.events()[-1] == "server_stopped"
 
 
+def test_serve_is_withdrawn(service: Service) -> None:
+    """SIGUSR2: readiness ends, and nothing else does, for as long as nobody stops it; then it drains as ever."""
+    service.stop(signal.SIGUSR2)
+    eventually(lambda: service.ready() == 503, seconds=0.5)
+    time.sleep(DRAIN_SECONDS + 0.5)  # longer than it would serve after SIGTERM
+    service.stop(signal.SIGUSR2)
+    assert [service.ready() for _ in range(10)] == [503] * 10
+    assert service.ask("GET", "/health/live") == (200, {"status": "ok"})
+    assert service.events().count("draining") == 0
+    start = time.monotonic()
+    service.stop()
+    assert service.process.wait(10) == 0
+    assert time.monotonic() - start >= DRAIN_SECONDS - 0.1
+    assert "draining" in service.events()
+
+
 def test_serve_stops_at_once(service: Service, slow_request: tuple[threading.Event, list[Any]]) -> None:
     """The second signal waits for nothing, and leaves no process behind."""
     workers = service.workers()
