@@ -68,13 +68,17 @@ class Rollout:
     @property
     def current(self) -> list[Replica]:
         """Those that stay, the healthy and oldest first; those that have ended are started again."""
-        found = [replica for replica in self.present if self.is_current(replica)]
+        found = [replica for replica in self.present if self.may_stay(replica)]
         return sorted(found, key=lambda replica: (replica.health != "healthy", not replica.running, replica.number))
 
     @property
     def old(self) -> list[Replica]:
-        """Those that go: of another image, or with settings that have changed."""
-        return [replica for replica in self.present if not self.is_current(replica)]
+        """Those that go: of another image, with settings that have changed, or unhealthy."""
+        return [replica for replica in self.present if not self.may_stay(replica)]
+
+    def may_stay(self, replica: Replica) -> bool:
+        """Return whether a replica is as it should be, or will be once it is started."""
+        return self.is_current(replica) and not (replica.running and replica.health == "unhealthy")
 
     @property
     def is_done(self) -> bool:

@@ -110,7 +110,7 @@ def fault(replica: Replica) -> Problem | None:
             f"{look}. Then make prod-up.",
         )
     if replica.health == "unhealthy":
-        return "E101", f"{name} runs, and is not healthy.", look
+        return "E101", f"{name} runs, and is not healthy.", f"{look}. make prod-up replaces a replica."
     return None
 
 
