@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import re
@@ -249,6 +250,25 @@ def test_requests_under_way(measured: Measured, migrated: Scratch) -> None:
         for thread in threads:
             thread.join()
     eventually(lambda: measured.scrape().one("onestep_requests_in_progress") == 0)
+
+
+def test_request_dies_with_its_worker(measured: Measured, migrated: Scratch) -> None:
+    """What a worker had under way when it was killed is under way no more."""
+    with closing(psycopg2.connect(migrated.url)) as connection, connection.cursor() as cursor:
+        cursor.execute("LOCK TABLE accounts_user IN ACCESS EXCLUSIVE MODE")
+
+        def ask() -> None:
+            with suppress(OSError, http.client.HTTPException):
+                measured.service.ask("POST", "/api/v1/auth/token/", {"username": "ann", "password": "wrong"})
+
+        thread = threading.Thread(target=ask)
+        thread.start()
+        eventually(lambda: measured.scrape().one("onestep_requests_in_progress") == 1)
+        for worker in measured.web_workers():
+            os.kill(worker, signal.SIGKILL)
+        thread.join()
+        eventually(lambda: measured.scrape().one("onestep_worker_starts_total") == 4)
+        eventually(lambda: measured.scrape().one("onestep_requests_in_progress") == 0)
 
 
 def test_scrape_while_database_is_silent(migrated: Scratch, tmp_path: Path) -> None:
