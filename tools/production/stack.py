@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tools.production.tls import tls_problems
+
 CHECKOUT = Path(__file__).resolve().parents[2]
 COMPOSE_FILE = CHECKOUT / "compose.prod.yml"
 SECRETS = (
@@ -137,6 +139,7 @@ class Production:
                     problems.append(
                         ("E092", f"The secret {file} is empty.", "Remove it, and make prod-init makes one.")
                     )
+        problems += tls_problems(self.setting, CHECKOUT)
         if problems:
             raise ProductionError(*problems)
 

@@ -1,4 +1,4 @@
-"""The balancer before real replicas: static files, ids and addresses, an outage of the database, a replica that comes."""
+"""The balancer before real replicas: static files, ids and addresses, an outage of the database, a new replica."""
 
 from __future__ import annotations
 

@@ -85,6 +85,33 @@ def make_certificate(certificate: Path, pem: Path) -> None:
     pem.chmod(0o444)
 
 
+WRONG = {
+    "no file": ({"TLS_CERTIFICATE": "{folder}/nothing.pem"}, "E082"),
+    "no key": ({"TLS_CERTIFICATE": "{folder}/certificate.pem"}, "E082"),
+    "unreadable": ({"TLS_CERTIFICATE": "{folder}/private.pem"}, "E082"),
+    "HTTPS off": ({"TLS_CERTIFICATE": "{folder}/with-key.pem", "HTTPS": "0"}, "E083"),
+    "no name": ({"COMPOSE_PROFILES": "tls"}, "E084"),
+    "open past Caddy": ({"COMPOSE_PROFILES": "tls", "DOMAIN": DOMAIN, "BIND_ADDRESS": "0.0.0.0"}, "E085"),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_what_does_not_fit_stops_the_start(tmp_path: Path, wrong: str) -> None:
+    """At once, in words, before anything is started."""
+    settings, error = WRONG[wrong]
+    make_certificate(tmp_path / "certificate.pem", tmp_path / "with-key.pem")
+    private = tmp_path / "private.pem"
+    private.write_text((tmp_path / "with-key.pem").read_text())
+    private.chmod(0o400)
+    filled = {name: value.format(folder=tmp_path) for name, value in settings.items()}
+    with production_stack(tmp_path, up=False, settings={"HTTPS": "1", **filled}) as stack:
+        done = stack.run("make", "prod-up")
+        assert done.returncode != 0
+        reported = [line.split()[0] for line in done.stderr.splitlines() if line.startswith("onestep.")]
+        assert reported == [f"onestep.{error}"], done.stderr
+        assert stack.containers("balancer") == []
+
+
 @pytest.fixture(scope="module")
 def secured(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
     """A stack with HTTPS in both ways."""
