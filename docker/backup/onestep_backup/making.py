@@ -69,11 +69,15 @@ class BackupRun:
             self._report.info(f"Forgot {left} that an earlier run did not finish.")
         try:
             at, manifest = self._stage()
+            if not manifest.has_data:
+                self._refuse_emptiness()
             stored = self._timed("Stored", lambda: self._repository.back_up(STAGED, media.PINNED))
             self._timed("Checked the repository", self._repository.check)
             self._timed("Restored and compared", lambda: self._verify(stored, manifest))
             size = DUMP.stat().st_size + sum(size for _, size in manifest.files.values())
-            good = self._repository.mark_verified(stored, size=size, files=len(manifest.files))
+            good = self._repository.mark_verified(
+                stored, size=size, files=len(manifest.files), empty=not manifest.has_data
+            )
             self._timed("Removed what is older than is kept", self._repository.retain)
         finally:
             with suppress(BackupError):  # where the database is gone; the next run removes it
@@ -108,6 +112,15 @@ class BackupRun:
             MANIFEST.write_text(json.dumps(content), encoding="utf-8")
             return at, manifest
         raise AssertionError("unreachable")
+
+    def _refuse_emptiness(self) -> None:
+        """Raise BackupError where the repository has backups with data: an emptied database must not be the latest."""
+        if any(one.verified and not one.empty for one in self._repository.snapshots()):
+            raise BackupError(
+                "E080",
+                "The database has no data, and the repository has backups that do.",
+                "make restore SNAPSHOT=latest brings them back. To begin anew, set BACKUP_REPOSITORY to another place.",
+            )
 
     def _dump(self, session: Session, exported: str) -> Manifest:
         """Dump what the session sees; return what that is, the files that are lost left out."""

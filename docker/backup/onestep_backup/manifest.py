@@ -12,6 +12,14 @@ from typing import Any
 from onestep_backup.postgres import Session
 
 ATTACHMENTS = "initiatives_attachment"
+# The tables that migrations fill by themselves: rows in these alone are no data.
+FILLED_BY_MIGRATIONS = {
+    "public.django_migrations",
+    "public.django_content_type",
+    "public.auth_permission",
+    "public.auth_group",
+    "public.auth_group_permissions",
+}
 
 _TABLES = """
 SELECT coalesce(json_agg(format('%I.%I', n.nspname, c.relname) ORDER BY n.nspname, c.relname), '[]')
@@ -41,6 +49,11 @@ class Manifest:
     def rows(self) -> int:
         """The rows of all tables."""
         return sum(count for count, _ in self.tables.values())
+
+    @property
+    def has_data(self) -> bool:
+        """Whether there is anything that migrations did not make."""
+        return any(count for table, (count, _) in self.tables.items() if table not in FILLED_BY_MIGRATIONS)
 
     def without_files(self, names: Iterable[str]) -> Manifest:
         """Return it with some files left out."""

@@ -17,7 +17,7 @@ from onestep_backup.configuration import SECRETS, WORK, Configuration
 from onestep_backup.problems import BackupError, disk_full, last_words
 from onestep_backup.programs import Program, run, running
 
-OURS, VERIFIED = "onestep", "verified"
+OURS, VERIFIED, EMPTY = "onestep", "verified", "empty"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +31,7 @@ class Snapshot:
     original: str
     at: datetime
     verified: bool
+    empty: bool  # of a database without data
     bytes: int | None
     files: int | None
 
@@ -99,9 +100,9 @@ class Repository:
         summary = json.loads(output.strip().splitlines()[-1])
         return str(summary["snapshot_id"])
 
-    def mark_verified(self, snapshot: str, *, size: int, files: int) -> Snapshot:
+    def mark_verified(self, snapshot: str, *, size: int, files: int, empty: bool) -> Snapshot:
         """Let a snapshot count; return it as it is called from then on."""
-        tags = f"{OURS},{VERIFIED},bytes={size},files={files}"
+        tags = f"{OURS},{VERIFIED},bytes={size},files={files}" + f",{EMPTY}" * empty
         self._do("written", "tag", "--quiet", f"--set={tags}", snapshot)
         return next(one for one in self.snapshots() if one.original.startswith(snapshot))
 
@@ -188,6 +189,7 @@ def _snapshot(found: dict[str, Any]) -> Snapshot:
         original=found.get("original") or "",
         at=at,
         verified=VERIFIED in tags,
+        empty=EMPTY in tags,
         bytes=int(values["bytes"]) if "bytes" in values else None,
         files=int(values["files"]) if "files" in values else None,
     )

@@ -29,14 +29,6 @@ SESSIONS = """
 SELECT coalesce(json_agg(format('%s %s (pid %s)', usename, application_name, pid)), '[]')
 FROM pg_stat_activity WHERE datname IN ({names})
 """
-# The tables that migrations fill by themselves: rows there are no data yet.
-FILLED_BY_MIGRATIONS = {
-    "public.django_migrations",
-    "public.django_content_type",
-    "public.auth_permission",
-    "public.auth_group",
-    "public.auth_group_permissions",
-}
 
 
 class Restoration:
@@ -139,8 +131,7 @@ class Restoration:
         if self._live not in self._server.databases():
             return False
         with self._server.session(self._live) as session:
-            tables = read_manifest(session).tables
-        return any(count for table, (count, _) in tables.items() if table not in FILLED_BY_MIGRATIONS)
+            return read_manifest(session).has_data
 
     def _find(self, name: str) -> Snapshot:
         """Return the verified backup of that id, or the latest."""
