@@ -11,6 +11,7 @@ import socket
 import ssl
 import subprocess
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from tests.container.service import image_id
 from tests.container.stack import free_port, wait_until
 
 DOMAIN = "onestep.test"
+CONNECTIONS = 40  # of one client
 HSTS = "strict-transport-security"
 
 
@@ -130,6 +132,8 @@ def secured(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         "HTTP_PORT": str(http_port),
         "TLS_PORT": str(tls_port),
         "WEB_REPLICAS": "1",
+        "CLIENT_CONNECTIONS": str(CONNECTIONS),
+        "REQUEST_SECONDS": "30",
     }
     failed_before = request.session.testsfailed
     with production_stack(folder, settings=settings) as stack:
@@ -183,6 +187,16 @@ def test_neither_is_no_request(secured: Secured) -> None:
     with socket.create_connection(("127.0.0.1", secured.stack.port), timeout=5) as connection:
         connection.sendall(b"\x00\x01\x02\x03 hello\r\n\r\n")
         assert connection.recv(100) == b""
+
+
+def test_silent_connections_are_bounded(secured: Secured) -> None:
+    """By client address, before a byte has told what they want: one more than twice CLIENT_CONNECTIONS is closed."""
+    with ExitStack() as kept:
+        for _ in range(2 * CONNECTIONS):
+            kept.enter_context(socket.create_connection(("127.0.0.1", secured.stack.port)))
+        with socket.create_connection(("127.0.0.1", secured.stack.port), timeout=5) as refused:
+            assert refused.recv(1) == b""
+    wait_until(lambda: secured.curl(f"https://{secured.by_balancer}/health/live").status == 200, at_most=5)
 
 
 @pytest.fixture(scope="module")
