@@ -326,6 +326,12 @@ def compatibility(session: nox.Session) -> None:
     test_image(session, "test_compatibility.py")
 
 
+@nox.session(tags=["check", "image"])
+def metrics(session: nox.Session) -> None:
+    """Have Prometheus count each request of two replicas, fill the dashboard, and hear of a database that is away."""
+    test_image(session, "test_metrics.py")
+
+
 @nox.session(tags=["check"])
 def demo(session: nox.Session) -> None:
     """Run `make demo` in a fresh clone, speak to it over HTTP, stop it with Ctrl-C, and start it again in 3 seconds."""
