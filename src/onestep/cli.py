@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+from typing import NoReturn
 
 
 def main() -> None:
@@ -13,6 +15,11 @@ def main() -> None:
     a traceback (`--traceback` shows that): exit 78 (EX_CONFIG) where something has to be corrected, 75 (EX_TEMPFAIL)
     where the same may succeed later.
     """
+    if os.getpid() == 1:
+        # It has no default handlers. A container that is told to stop while Django is loaded would not hear it, begin
+        # to serve, and be killed with the requests that it has by then.
+        signal.signal(signal.SIGTERM, _leave)
+        signal.signal(signal.SIGINT, _leave)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "onestep.settings")
     from django.conf import settings  # noqa: PLC0415
     from django.core.exceptions import ImproperlyConfigured  # noqa: PLC0415
@@ -34,3 +41,7 @@ def main() -> None:
         fault = explain(error)
         sys.stderr.write(f"{fault}\n")
         sys.exit(os.EX_TEMPFAIL if fault.transient else os.EX_CONFIG)
+
+
+def _leave(number: int, frame: object) -> NoReturn:
+    sys.exit(128 + number)
