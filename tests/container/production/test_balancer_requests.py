@@ -169,7 +169,9 @@ def test_slow_answer_is_given_up(balancer: Balanced) -> None:
 
 
 STRANGE = [
-    b'GET /say"so"\\n/{}[],: HTTP/1.1\r\nHost: "\\\r\nUser-Agent: "',
+    b'GET /say"so"\\x/{}[],:\\ HTTP/1.1\r\nHost: x\r\nUser-Agent: "\\',
+    b'GET /a HTTP/1.1\r\nHost: "\\x',
+    b'GET /a HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: "\\\xff\r\nX-Request-ID: "\\\xff',
     b"GET /%00%0a%22%5c%ff?token=s3cret HTTP/1.1\r\nHost: \xff\xfe\x80",
     b"GET /a HTTP/1.1\r\nHost: \xc3\xa9\xf0\x9f\x98\x80\xed\xa0\x80",
     b"GET /" + b'"' * 9000 + b" HTTP/1.1\r\nHost: x",
@@ -187,6 +189,12 @@ def test_each_line_of_the_log_is_json(balancer: Balanced, request_bytes: bytes) 
     balancer.raw(request_bytes + b"\r\nConnection: close\r\n\r\n")
     wait_until(lambda: len(balancer.log()) > before, at_most=5)
     assert json.dumps(balancer.log()[-1]).isascii()
+
+
+def test_log_has_the_path_as_it_came(balancer: Balanced) -> None:
+    path = '/as"it"\\came/%00%22%ff'
+    balancer.raw(f"GET {path}?token=s3cret HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+    assert balancer.line(lambda line: line.get("path", "").startswith("/as"))["path"] == path
 
 
 def test_log_holds_no_secret(balancer: Balanced) -> None:
