@@ -124,7 +124,7 @@ def start_again(production: Production, steps: Steps) -> None:
     """Start the pooler and what goes through it; wait until all are healthy."""
     with steps.step("Start the replicas"):
         for services in (["pgbouncer"], pooled(production)):
-            production.output("up", "--detach", "--wait", "--no-deps", "--no-recreate", "--no-build", *services)
+            production.output("up", "--detach", "--wait", "--no-deps", "--no-recreate", *services)
 
 
 def pooled(production: Production) -> list[str]:

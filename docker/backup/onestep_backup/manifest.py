@@ -106,6 +106,13 @@ def read_manifest(session: Session) -> Manifest:
     )
 
 
+def has_data(session: Session) -> bool:
+    """Return whether a database has anything that migrations did not make, without reading all of it."""
+    tables = session.value(" ".join(_TABLES.split()))
+    asked = (f"SELECT to_json(EXISTS (SELECT FROM {table}))" for table in tables if table not in FILLED_BY_MIGRATIONS)
+    return any(session.value(query) for query in asked)
+
+
 def sequences_behind(session: Session) -> list[str]:
     """Return the sequences that would give out a value that a row has already."""
     behind = []

@@ -21,6 +21,7 @@ from onestep_backup.programs import CHUNK
 from onestep_backup.restic import Repository
 
 PINNED = MEDIA / ".backup"  # what a run that is under way backs up
+RESTORED = MEDIA / ".restored"  # those of a restored database that is not the live one yet
 FORMER = MEDIA / ".former"  # the files of the database that a restore kept
 INCOMING = MEDIA / ".restoring"
 FOLDER_MODE = 0o770  # as the service makes them

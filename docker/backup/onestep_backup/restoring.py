@@ -10,11 +10,12 @@ import json
 import re
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 
 from onestep_backup import media
 from onestep_backup.configuration import Configuration
-from onestep_backup.making import DUMP, MANIFEST, restore_dump
-from onestep_backup.manifest import Manifest, read_files, read_manifest, sequences_behind
+from onestep_backup.making import DUMP, MANIFEST, PINNING_ATTEMPTS, restore_dump
+from onestep_backup.manifest import Manifest, has_data, read_files, read_manifest, sequences_behind
 from onestep_backup.postgres import MAINTENANCE, Server
 from onestep_backup.problems import BackupError
 from onestep_backup.reporting import Report
@@ -71,9 +72,10 @@ class Restoration:
             self._server.execute(RESTORED, "VACUUM (ANALYZE);")
             self._report.info(f"Restored and compared {manifest.rows:,} rows in {time.monotonic() - began:.1f} s.")
             began = time.monotonic()
-            brought = media.bring_back(self._repository, snapshot.id, manifest.files)
+            brought = self._bring_back(snapshot, manifest)
         except BaseException:
             self._server.drop(RESTORED)
+            media.unpin(media.RESTORED)
             raise
         self._report.info(
             f"Of {len(manifest.files)} media files {brought} were missing and are there again, "
@@ -88,12 +90,11 @@ class Restoration:
             raise BackupError("E077", "No restore is prepared.", "make restore SNAPSHOT=… does that first.")
         statements = [f"ALTER DATABASE {RESTORED} RENAME TO {self._live}"]
         if self._live in there:
-            # What the service sweeps away, since its new database does not name it, stays for the former one.
-            with self._server.session(self._live) as session:
-                files = read_files(session)
-            media.pin(files, media.FORMER / former)
+            self._keep_files(media.FORMER / former)
             statements.insert(0, f"ALTER DATABASE {self._live} RENAME TO {former}")
+        media.link_back(media.RESTORED)
         self._rename(statements)
+        media.unpin(media.RESTORED)
         self._report.info(f"The restored database is {self._live} now, and the one before it {former}.")
 
     def swap_back(self) -> None:
@@ -123,6 +124,7 @@ class Restoration:
                     media.unpin(folder)
         if not keep_last:
             self._server.drop(RESTORED)
+            media.unpin(media.RESTORED)
 
     def _formers(self) -> set[str]:
         return {name for name in self._server.databases() if FORMER.fullmatch(name)}
@@ -130,8 +132,31 @@ class Restoration:
     def _has_data(self) -> bool:
         if self._live not in self._server.databases():
             return False
-        with self._server.session(self._live) as session:
-            return read_manifest(session).has_data
+        try:
+            with self._server.session(self._live) as session:
+                return has_data(session)
+        except BackupError:  # it is damaged, and there was something
+            return True
+
+    def _bring_back(self, snapshot: Snapshot, manifest: Manifest) -> int:
+        """Bring the files of a backup back, and pin them: the service may delete some before the swap."""
+        brought = 0
+        media.unpin(media.RESTORED)
+        for _ in range(PINNING_ATTEMPTS):
+            brought += media.bring_back(self._repository, snapshot.id, manifest.files)
+            if not media.pin(manifest.files, media.RESTORED):
+                return brought
+        raise BackupError("E068", "The media files are deleted as fast as they are brought back.", "Run it again.")
+
+    def _keep_files(self, folder: Path) -> None:
+        """Pin the live database's files: what its successor does not name is swept away otherwise."""
+        try:
+            with self._server.session(self._live) as session:
+                files = read_files(session)
+        except BackupError as error:  # it is damaged, which may be why it is replaced
+            self._report.error(error)
+        else:
+            media.pin(files, folder)
 
     def _find(self, name: str) -> Snapshot:
         """Return the verified backup of that id, or the latest."""

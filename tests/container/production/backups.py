@@ -18,7 +18,7 @@ from tests.container.stack import CHECKOUT, wait_until
 # Seconds after which a test takes something for hanging. No promise is about them.
 PATIENCE = 300
 # What a run works with, and leaves nowhere: scratch databases, a dump, links to media files.
-LEFT = "find /spool/snapshot /media/.backup /media/.restoring 2>/dev/null | head"
+LEFT = "find /spool/snapshot /media/.backup /media/.restoring /media/.restored 2>/dev/null | head"
 
 
 @contextmanager
@@ -70,6 +70,18 @@ def restic(stack: ProductionStack, command: str) -> str:
 def status(stack: ProductionStack) -> dict[str, Any]:
     """Return what status.json says."""
     return dict(json.loads(shell(stack, "cat /state/status.json")))
+
+
+@contextmanager
+def altered_repository(stack: ProductionStack) -> Iterator[None]:
+    """Have a bit turned in each file of the repository's data for the block."""
+    packs = shell(stack, "find /repository/data -type f").splitlines()
+    turn = "; ".join(flip(pack) for pack in packs)
+    shell(stack, f"chmod -R u+w /repository/data; {turn}")
+    try:
+        yield
+    finally:
+        shell(stack, turn)
 
 
 @contextmanager

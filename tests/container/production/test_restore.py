@@ -7,11 +7,14 @@ from pathlib import Path
 import httpx
 
 from tests.container.production.backups import (
+    PATIENCE,
     assert_nothing_is_left,
     contents,
     databases,
     load_sample_data,
+    running_job,
     shell,
+    started,
     status,
 )
 from tests.container.production.stack import LOGIN, production_stack
@@ -41,6 +44,11 @@ def upload(client: httpx.Client, initiative: int, content: bytes) -> int:
     return int(answer.json()["id"])
 
 
+def but_attachments(tables: dict[str, str]) -> dict[str, str]:
+    """Return the contents of the tables that change no more while the restore goes on."""
+    return {name: content for name, content in tables.items() if name != "initiatives_attachment"}
+
+
 def download(client: httpx.Client, attachment: int) -> httpx.Response:
     return client.get(f"/api/v1/attachments/{attachment}/content/")
 
@@ -50,43 +58,48 @@ def test_restore_brings_back_rows_rights_sequences_and_files(tmp_path: Path) -> 
     with production_stack(tmp_path) as stack:
         stack.create_user(*LOGIN)
         load_sample_data(stack, initiatives=40)
-        client = stack.client()
-        initiative = client.get("/api/v1/initiatives/?page_size=1").json()["results"][0]["id"]
-        kept = upload(client, initiative, b"This was there before the accident.")
-        stack.make("backup")
-        before, rights = contents(stack), stack.sql(RIGHTS)
+        with stack.client() as client:
+            initiative = client.get("/api/v1/initiatives/?page_size=1").json()["results"][0]["id"]
+            kept = upload(client, initiative, b"This was there before the accident.")
+            stack.make("backup")
+            before, rights = contents(stack), stack.sql(RIGHTS)
 
-        # The accident, and what came after it.
-        client.delete(f"/api/v1/attachments/{kept}/").raise_for_status()
-        late = upload(client, initiative, b"This came after the backup.")
-        stack.sql("DELETE FROM initiatives_teammember")
-        after = contents(stack)
-        assert after != before
+            # The accident, and what came after it.
+            late = upload(client, initiative, b"This came after the backup.")
+            stack.sql("DELETE FROM initiatives_teammember")
+            after = contents(stack)
+            assert after != before
 
-        refused = stack.run("make", "restore", "SNAPSHOT=latest")
-        assert refused.returncode != 0
-        assert "onestep.E074 The database onestep has data" in refused.stderr
-        assert contents(stack) == after
+            refused = stack.run("make", "restore", "SNAPSHOT=latest")
+            assert refused.returncode != 0
+            assert "onestep.E074 The database onestep has data" in refused.stderr
+            assert contents(stack) == after
 
-        stack.make("restore", "SNAPSHOT=latest", "CONFIRM=onestep")
-        assert contents(stack) == before
-        assert stack.sql(RIGHTS) == rights
-        assert download(client, kept).content == b"This was there before the accident."
-        assert download(client, late).status_code == 404
-        # Every sequence goes on where it was.
-        assert client.post("/api/v1/people/", json={"name": "Zoë"}).status_code == 201
-        assert upload(client, initiative, b"A new one.")
-        former = [name for name in databases(stack) if name.startswith(FORMER)]
-        assert len(former) == 1
-        assert contents(stack, former[0]) == after
+            with started(stack, "restore", "SNAPSHOT=latest", "CONFIRM=onestep") as run:
+                # The service goes on: what it deletes before the databases are swapped is in the restored one.
+                running_job(stack, "migrate")
+                assert client.delete(f"/api/v1/attachments/{kept}/").status_code == 204
+                output, _ = run.communicate(timeout=PATIENCE)
+            assert run.returncode == 0, output
+            assert contents(stack) == before
+            assert stack.sql(RIGHTS) == rights
+            assert download(client, kept).content == b"This was there before the accident."
+            assert download(client, late).status_code == 404
+            # Every sequence goes on where it was.
+            assert client.post("/api/v1/people/", json={"name": "Zoë"}).status_code == 201
+            assert upload(client, initiative, b"A new one.")
+            former = [name for name in databases(stack) if name.startswith(FORMER)]
+            assert len(former) == 1
+            assert but_attachments(contents(stack, former[0])) == but_attachments(after)
 
-        # Housekeeping sweeps files that no row names; those of the former data stay for the way back.
-        shell(stack, "find /media/attachments -type f -exec touch -d '3 days ago' {} +")
-        stack.compose("exec", "-T", "web", "onestep", "sweep_attachments")
-        stack.make("restore-undo")
-        assert contents(stack) == after
-        assert download(client, late).content == b"This came after the backup."
-        stack.make("restore-cleanup")
-        assert_nothing_is_left(stack)
-        assert shell(stack, "ls -A /media/.former 2>/dev/null || true") == ""
-        assert status(stack)["last_attempt"]["outcome"] == "ok"
+            # Housekeeping sweeps files that no row names; those of the former data stay for the way back.
+            shell(stack, "find /media/attachments -type f -exec touch -d '3 days ago' {} +")
+            stack.compose("exec", "-T", "web", "onestep", "sweep_attachments")
+            stack.make("restore-undo")
+            assert but_attachments(contents(stack)) == but_attachments(after)
+            assert download(client, kept).status_code == 404
+            assert download(client, late).content == b"This came after the backup."
+            stack.make("restore-cleanup")
+            assert_nothing_is_left(stack)
+            assert shell(stack, "ls -A /media/.former 2>/dev/null || true") == ""
+            assert status(stack)["last_attempt"]["outcome"] == "ok"
