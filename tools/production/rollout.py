@@ -175,13 +175,18 @@ class Rollout:
     def withdraw(self, some: list[Replica], staying: list[Replica]) -> None:
         """Fail the readiness of some, and wait until the balancer says that it sends them nothing more.
 
-        DRAIN_SECONDS would do, but not where this host is so busy that the balancer's checks take longer. What does not
-        know the signal ignores it, as PID 1 of a container does.
+        DRAIN_SECONDS would do, but not where this host is so busy that the balancer's checks take longer. What gets no
+        requests yet is left alone: until it serves, the signal would end it. An older image takes no notice of it.
         """
-        serving = [replica for replica in inspect_again(some) if replica.state == "running"]
-        if not serving or not self.is_balanced():
+        if not self.is_balanced():
             return
-        run(["docker", "kill", "--signal=USR2", *(replica.id for replica in serving)], capture=True)
+        served = served_by_balancer(staying[0])
+        serving = [
+            replica for replica in inspect_again(some) if replica.state == "running" and replica.addresses & served
+        ]
+        if not serving:
+            return
+        run(["docker", "kill", "--signal=USR1", *(replica.id for replica in serving)], capture=True)
         until = time.monotonic() + WITHDRAW_SECONDS
         addresses = frozenset().union(*(replica.addresses for replica in serving))
         while time.monotonic() < until and addresses & served_by_balancer(staying[0]):

@@ -6,7 +6,7 @@ Signals were blocked before the server was started, so none is lost between the 
 
 The first SIGTERM, SIGINT or SIGHUP closes the drain pipe, whereupon `/health/ready` answers 503 in every worker; the
 server goes on serving for `drain_seconds`, and then gets a SIGTERM. A second one, or SIGQUIT, stops it at once.
-SIGUSR2 closes the pipe and does no more: who stops it next can wait until no balancer sends requests any more.
+SIGUSR1 closes the pipe and does no more: who stops it next can wait until no balancer sends requests any more.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from datetime import datetime, timezone
 from typing import Any
 
 STOP = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT}
-PASSED_ON = {signal.SIGUSR1, signal.SIGTTIN, signal.SIGTTOU}
-WATCHED = STOP | PASSED_ON | {signal.SIGCHLD, signal.SIGALRM, signal.SIGUSR2}
+PASSED_ON = {signal.SIGTTIN, signal.SIGTTOU}
+WATCHED = STOP | PASSED_ON | {signal.SIGCHLD, signal.SIGALRM, signal.SIGUSR1}
 
 # From a quick stop to SIGKILL, in seconds.
 QUICK_STOP_SECONDS = 1.0
@@ -61,7 +61,7 @@ class Supervisor:
             caught = signal.sigwait(WATCHED)
             if caught in STOP:
                 self.stop(signal.Signals(caught))
-            elif caught == signal.SIGUSR2:
+            elif caught == signal.SIGUSR1:
                 say("info", "withdrawn", signal=caught.name)
                 self.withdraw()
             elif caught in PASSED_ON:

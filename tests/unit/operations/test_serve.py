@@ -184,11 +184,11 @@ def test_serve_drains_and_finishes(service: Service, slow_request: tuple[threadi
 
 
 def test_serve_is_withdrawn(service: Service) -> None:
-    """SIGUSR2: readiness ends, and nothing else does, for as long as nobody stops it; then it drains as ever."""
-    service.stop(signal.SIGUSR2)
+    """SIGUSR1: readiness ends, and nothing else does, for as long as nobody stops it; then it drains as ever."""
+    service.stop(signal.SIGUSR1)
     eventually(lambda: service.ready() == 503, seconds=0.5)
     time.sleep(DRAIN_SECONDS + 0.5)  # longer than it would serve after SIGTERM
-    service.stop(signal.SIGUSR2)
+    service.stop(signal.SIGUSR1)
     assert [service.ready() for _ in range(10)] == [503] * 10
     assert service.ask("GET", "/health/live") == (200, {"status": "ok"})
     assert service.events().count("draining") == 0
