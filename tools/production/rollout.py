@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
@@ -180,17 +181,16 @@ class Rollout:
         """
         if not self.is_balanced():
             return
-        served = served_by_balancer(staying[0])
-        serving = [
-            replica for replica in inspect_again(some) if replica.state == "running" and replica.addresses & served
-        ]
-        if not serving:
-            return
-        run(["docker", "kill", "--signal=USR1", *(replica.id for replica in serving)], capture=True)
-        until = time.monotonic() + WITHDRAW_SECONDS
-        addresses = frozenset().union(*(replica.addresses for replica in serving))
-        while time.monotonic() < until and addresses & served_by_balancer(staying[0]):
-            time.sleep(LOOK_AGAIN_SECONDS)
+        with suppress(ProductionError):  # a balancer that does not say so is no reason to leave them running
+            served = served_by_balancer(staying[0])
+            running = [replica for replica in inspect_again(some) if replica.state == "running"]
+            serving = [replica for replica in running if replica.addresses & served]
+            if serving:
+                run(["docker", "kill", "--signal=USR1", *(replica.id for replica in serving)], capture=True)
+            until = time.monotonic() + WITHDRAW_SECONDS
+            addresses = frozenset().union(*(replica.addresses for replica in serving))
+            while time.monotonic() < until and addresses & served_by_balancer(staying[0]):
+                time.sleep(LOOK_AGAIN_SECONDS)
 
     def is_balanced(self) -> bool:
         """Return whether a balancer runs: not so where the stack is being started."""
