@@ -133,12 +133,20 @@ def test_new_replica_gets_requests_at_once(
     assert set(came.statuses) == {200, 201}, [answer for answer in came.answers if answer.status not in {200, 201}]
 
 
+def ready_replicas(production: ProductionStack) -> int:
+    """Return how many replicas get requests, by the balancer's figures."""
+    ask = "import urllib.request as r; print(r.urlopen('http://balancer:8405/metrics', timeout=3).read().decode())"
+    figures = production.containers("web")[0].exec_run(["python3", "-c", ask]).output.decode()
+    return int(re.findall(r'haproxy_backend_active_servers{proxy="ready"} (\d+)', figures)[0])
+
+
 def test_without_the_database_the_apis_own_answer_comes(production: ProductionStack, headers: dict[str, str]) -> None:
     """No replica is ready then: one that is alive says what is wrong, in the API's form. It recovers by itself."""
     database = production.containers("db")[0]
     ask = f"{production.url}/api/v1/people/"
     database.stop(timeout=10)
     try:
+        wait_until(lambda: ready_replicas(production) == 0, at_most=20)
         answers = [httpx.get(ask, headers=headers, timeout=20) for _ in range(10)]
     finally:
         database.start()
