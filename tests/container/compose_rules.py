@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -37,12 +38,18 @@ def resolve(
 
 
 def broken_rules(
-    config: Mapping[str, Any], folder: Path, *, doors: Mapping[str, str], read_only: bool = False
+    config: Mapping[str, Any],
+    folder: Path,
+    *,
+    doors: Mapping[str, str],
+    read_only: bool = False,
+    unattended: bool = False,
 ) -> list[str]:
     """Return what is wrong with a resolved file of a project in `folder`, one sentence each.
 
     `doors` are the services that may publish ports, with the address of this machine on which they may. With
-    `read_only`, as in production, each container has a root file system that it cannot write to.
+    `read_only`, as in production, each container has a root file system that it cannot write to. What runs `unattended`
+    fills no disk with its log, and does not try for ever what fails.
     """
     found = []
     built_here = {service.get("image") for service in config["services"].values() if "build" in service}
@@ -61,6 +68,8 @@ def broken_rules(
             found.append(f"{name}: its root file system is writable; set read_only: true")
         if service.get("healthcheck", {}).get("disable") and name not in jobs:
             found.append(f"{name}: its health check is switched off, and it is no job that ends")
+        if unattended:
+            found += [f"{name}: {fault}" for fault in endurance_faults(service)]
         if service.get("image", "").startswith(DATABASE_IMAGES):
             found += [f"{name}: {fault}" for fault in database_faults(service, config["networks"])]
         if "container_name" in service:
@@ -120,6 +129,15 @@ def limit_faults(service: Mapping[str, Any]) -> Iterator[str]:
         yield "its memory has no limit; set mem_limit"
     if not (service.get("pids_limit") or limits.get("pids")):
         yield "the number of its processes has no limit; set pids_limit"
+
+
+def endurance_faults(service: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what grows, or goes on, without end."""
+    if not {"max-size", "max-file"} <= service.get("logging", {}).get("options", {}).keys():
+        yield "its log has no bound; set logging options max-size and max-file"
+    policy = service.get("restart", "no")
+    if policy != "no" and not re.fullmatch(r"on-failure:[1-9][0-9]?", policy):
+        yield f"restart: {policy} has no end; set on-failure:10"
 
 
 def database_faults(service: Mapping[str, Any], networks: Mapping[str, Any]) -> Iterator[str]:

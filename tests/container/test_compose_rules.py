@@ -28,7 +28,7 @@ def test_production_stack_keeps_the_rules() -> None:
     """With no default but what an operator has to give. From outside only Caddy is reached, where there is one."""
     production = resolve(CHECKOUT, "compose.prod.yml", project="onestep-production", env={"ALLOWED_HOSTS": "a.example"})
     doors = {"balancer": "127.0.0.1", "caddy": "0.0.0.0", "grafana": "127.0.0.1"}
-    assert broken_rules(production, CHECKOUT, doors=doors, read_only=True) == []
+    assert broken_rules(production, CHECKOUT, doors=doors, read_only=True, unattended=True) == []
 
 
 def test_debug_switch_opens_the_database_to_this_machine_alone() -> None:
@@ -130,4 +130,16 @@ def test_production_wants_a_read_only_root(development: Config) -> None:
     found = broken_rules(development, CHECKOUT, doors=LOOPBACK, read_only=True)
     assert found == [
         f"{name}: its root file system is writable; set read_only: true" for name in sorted(development["services"])
+    ]
+
+
+def test_production_wants_an_end_of_logs_and_restarts(development: Config) -> None:
+    config = copy.deepcopy(development)
+    for service in config["services"].values():
+        service.update(restart="no", logging={"options": {"max-size": "1m", "max-file": "2"}})
+    config["services"]["web"]["restart"] = "unless-stopped"
+    del config["services"]["db"]["logging"]["options"]["max-file"]
+    assert broken_rules(config, CHECKOUT, doors=LOOPBACK, unattended=True) == [
+        "db: its log has no bound; set logging options max-size and max-file",
+        "web: restart: unless-stopped has no end; set on-failure:10",
     ]
