@@ -314,10 +314,50 @@ def scale(session: nox.Session) -> None:
     test_image(session, "test_scale.py")
 
 
+# What production's files of tests are about, by their names; `production` has those that are about none of these.
+SUBJECTS = {
+    "balancer": ("balancer", "tls"),
+    "rollout": ("rollout",),
+    "backup": ("backup",),
+    "restore": ("restore", "drill"),
+}
+
+
+def files_about(*words: str) -> list[str]:
+    """Return the files of tests/container/production whose name begins with one of the words."""
+    names = sorted(path.name for path in (ROOT / "tests/container/production").glob("test_*.py"))
+    return [f"production/{name}" for name in names if name.startswith(tuple(f"test_{word}" for word in words))]
+
+
 @nox.session(tags=["check", "image"])
 def production(session: nox.Session) -> None:
-    """Run production on one host as an operator does: start, balance, roll out, back up, restore, and lose nothing."""
-    test_image(session, "production")
+    """Start production as an operator does, with secrets, roles and a pool of few connections; survive an outage."""
+    others = files_about(*(word for words in SUBJECTS.values() for word in words))
+    test_image(session, *(file for file in files_about("") if file not in others))
+
+
+@nox.session(tags=["check", "image"])
+def balancer(session: nox.Session) -> None:
+    """Send requests to replicas that are ready and never twice; bound clients, believe no forged address, speak TLS."""
+    test_image(session, *files_about(*SUBJECTS["balancer"]))
+
+
+@nox.session(tags=["check", "image"])
+def rollout(session: nox.Session) -> None:
+    """Deploy, roll back and scale under 10,000 requests and more, with none failed and no replica killed."""
+    test_image(session, *files_about(*SUBJECTS["rollout"]))
+
+
+@nox.session(tags=["check", "image"])
+def backup(session: nox.Session) -> None:
+    """Make backups that are restored before they count, and be loud about those that fail, whatever fails."""
+    test_image(session, *files_about(*SUBJECTS["backup"]))
+
+
+@nox.session(tags=["check", "image"])
+def restore(session: nox.Session) -> None:
+    """Restore a backup so that each table is equal, or leave everything as it was; drill that beside production."""
+    test_image(session, *files_about(*SUBJECTS["restore"]))
 
 
 @nox.session(tags=["check", "image"])
