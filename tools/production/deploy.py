@@ -11,6 +11,9 @@ from tools.production.rollout import MOST, Rollout
 from tools.production.stack import Production, ProductionError, run
 from tools.production.steps import Steps, say
 
+# What `onestep migrate` says without one.
+WANTS_BACKUP = "onestep.E116"
+
 
 def deploy(production: Production, image: str = "") -> None:
     """Move the running stack to an image: a local one, one to be pulled, or, without a name, one built from here.
@@ -114,16 +117,18 @@ def require_connections(production: Production, image: str, number: int) -> None
 def migrate(production: Production, image: str) -> None:
     """Run the migrations of an image, once one that an earlier run has left running has ended.
 
-    Raises ProductionError with its last lines where they fail; the database is then as it was.
+    Where it has some for a database in use, it asks for a backup of shortly before, which is made then. Raises
+    ProductionError with its last lines where they fail; the database is then as it was.
     """
     running = [one.id for one in replicas(production, "migrate") if one.running]
     if running:
         run(["docker", "wait", *running], capture=True)
-    flags = ["--detach", "--no-deps", "--force-recreate", "--no-build"]
-    production.output("up", *flags, "migrate", env={"ONESTEP_IMAGE": image})
-    job = replicas(production, "migrate")[-1]
-    status = run(["docker", "wait", job.id], capture=True).stdout.strip()
-    run(["docker", "logs", "--tail=20", job.id])
+    status, said = run_migrations(production, image)
+    if status != "0" and WANTS_BACKUP in said:
+        say("Migrations wait for a backup of the database as it is now.")
+        back_up(production)
+        status, said = run_migrations(production, image)
+    say(said.rstrip())
     if status != "0":
         raise ProductionError(
             (
@@ -132,6 +137,16 @@ def migrate(production: Production, image: str) -> None:
                 "Its own words are above.",
             )
         )
+
+
+def run_migrations(production: Production, image: str) -> tuple[str, str]:
+    """Run the service `migrate` once; return its exit status and its last lines."""
+    flags = ["--detach", "--no-deps", "--force-recreate", "--no-build"]
+    production.output("up", *flags, "migrate", env={"ONESTEP_IMAGE": image})
+    job = replicas(production, "migrate")[-1]
+    status = run(["docker", "wait", job.id], capture=True).stdout.strip()
+    logs = run(["docker", "logs", "--tail=20", job.id], capture=True)
+    return status, logs.stdout + logs.stderr
 
 
 def find_image(production: Production, steps: Steps, name: str) -> str:
