@@ -62,7 +62,7 @@ class Supervisor:
             if caught in STOP:
                 self.stop(signal.Signals(caught))
             elif caught == signal.SIGUSR1:
-                say("info", "withdrawn", signal=caught.name)
+                say("info", "withdrawn", signal=signal.Signals(caught).name)
                 self.withdraw()
             elif caught in PASSED_ON:
                 os.kill(self.server, caught)

@@ -72,30 +72,46 @@ def wait(connection: extensions.connection) -> None:
         while (state := connection.poll()) != extensions.POLL_OK:
             poller = select.poll()  # unlike select.select it takes file descriptors above 1023
             poller.register(connection.fileno(), select.POLLIN if state == extensions.POLL_READ else select.POLLOUT)
-            while True:
-                left = max(0.0, end - time.monotonic())
-                if poller.poll(min(left, PROBE_AFTER_SECONDS) * 1000):
-                    break
-                if left <= PROBE_AFTER_SECONDS or not server_answers(connection.info.host, connection.info.port):
-                    outage.begin()
-                    raise DatabaseSilentError(
-                        f"the database does not answer: gave up after {time.monotonic() - start:.1f} s"
-                    )
+            if not answer_comes(poller, connection.info.host, connection.info.port, end=end):
+                raise DatabaseSilentError(
+                    f"the database does not answer: gave up after {time.monotonic() - start:.1f} s"
+                )
     finally:
         # Django's errors refer to themselves through their tracebacks. One that led to a connection under way would
         # keep its socket until the garbage collector comes.
         del connection
 
 
-def answers(host: str, port: int) -> bool:
-    """Return whether a PostgreSQL server (or pooler) says anything at this address within PROBE_SECONDS."""
+def answer_comes(poller: select.poll, host: str, port: int, *, end: float) -> bool:
+    """Wait until there is something to read or room to write; return False where there is not by `end`.
+
+    Meanwhile the server is asked whether it is there at all. Where it is not, that ends the wait, and begins an outage;
+    one that is busy, or a pool that is, does not.
+    """
+    while (left := end - time.monotonic()) > PROBE_AFTER_SECONDS + PROBE_SECONDS:
+        if poller.poll(PROBE_AFTER_SECONDS * 1000):
+            return True
+        if not server_answers(host, port, seconds=PROBE_SECONDS):
+            outage.begin()
+            return False
+    last = min(PROBE_SECONDS, max(left / 2, 0.1))  # what the last question may take: a server that is there needs less
+    if poller.poll(max(left - last, 0.0) * 1000):
+        return True
+    if not server_answers(host, port, seconds=last):
+        outage.begin()
+        return False
+    return bool(poller.poll(max(end - time.monotonic(), 0.0) * 1000))
+
+
+def answers(host: str, port: int, *, seconds: float) -> bool:
+    """Return whether a PostgreSQL server (or pooler) says anything at this address within so many seconds."""
     try:
         if host.startswith("/"):
             client = socket.socket(socket.AF_UNIX)
-            client.settimeout(PROBE_SECONDS)
+            client.settimeout(seconds)
             client.connect(f"{host}/.s.PGSQL.{port}")
         else:
-            client = socket.create_connection((host, port), timeout=PROBE_SECONDS)
+            client = socket.create_connection((host, port), timeout=seconds)
         with client:
             client.sendall(SSL_REQUEST)
             return client.recv(1) != b""
@@ -103,15 +119,20 @@ def answers(host: str, port: int) -> bool:
         return False
 
 
-def server_answers(host: str, port: int) -> bool:
+def server_answers(host: str, port: int, *, seconds: float) -> bool:
     """Return whether the server that a connection to this address leads to says anything: that behind a pooler, if any.
 
     A pooler answers by itself, and accepts connections and statements while its server is silent.
     """
     if settings.DB_POOLED_SERVER:
         host, _, number = settings.DB_POOLED_SERVER.rpartition(":")
-        return answers(host.strip("[]"), int(number))
-    return answers(host, port)
+        return answers(host.strip("[]"), int(number), seconds=seconds)
+    return answers(host, port, seconds=seconds)
+
+
+def pooled_server_answers() -> bool:
+    """Return whether the server behind the pooler says anything within PROBE_SECONDS; True where there is no pooler."""
+    return not settings.DB_POOLED_SERVER or server_answers("", 0, seconds=PROBE_SECONDS)
 
 
 def install() -> None:

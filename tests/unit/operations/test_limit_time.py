@@ -162,6 +162,13 @@ def test_limit_time_within(proxy: SilentProxy) -> None:
         assert 0.3 < seconds(select, 2) < 0.9
 
 
+def test_limit_time_of_busy_server_is_no_outage(proxy: SilentProxy) -> None:
+    """Who has less time than the statement needs gives up; nobody else is refused for that."""
+    with within(0.5):
+        assert 0.4 < seconds(select_slowly, 3) < 1
+    assert not outage.known
+
+
 def test_limit_time_known_outage(proxy: SilentProxy) -> None:
     """After one has waited in vain, others are refused at once, until one finds the database again."""
     proxy.silent.set()

@@ -11,7 +11,7 @@ from psycopg2.extensions import TRANSACTION_STATUS_INERROR, TRANSACTION_STATUS_U
 
 from onestep.operations.postgresql.open_connections import open_connections
 from onestep.operations.request_ids import name_request
-from onestep.operations.time_limits import DatabaseSilentError, outage, server_answers, within
+from onestep.operations.time_limits import DatabaseSilentError, outage, pooled_server_answers, within
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -28,7 +28,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         """Connect; raise DatabaseSilentError where the database does not answer, at once where that is known."""
         if not outage.may_ask():
             raise DatabaseSilentError(f"{outage.reason}; it was asked a moment ago")
-        if outage.known and settings.DB_POOLED_SERVER and not server_answers("", 0):
+        if outage.known and not pooled_server_answers():
             outage.begin()
             raise DatabaseSilentError("the database does not answer behind its pooler")
         try:
