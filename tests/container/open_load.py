@@ -24,6 +24,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 LONGEST_SECONDS = 40.0  # without an answer for so long, a request has failed
+# The balancer keeps a smaller body until it is whole: what is to be slow in a replica is larger, by spaces at its end.
+SLOW_BYTES = 64 * 1024
 MOST_AT_A_TIME = 1000  # requests under way; more than that, and the service does not carry the load at all
 
 
@@ -62,6 +64,7 @@ class OpenLoad:
     per_second: float
     at_most: int
     headers: Mapping[str, str]
+    sent: int = 0
     outcomes: list[Outcome] = field(default_factory=list)
     over: threading.Event = field(default_factory=threading.Event)
     error: BaseException | None = None
@@ -85,7 +88,8 @@ class OpenLoad:
         return [outcome for outcome in self.outcomes if outcome.status == 201]
 
     def __str__(self) -> str:
-        seconds = sorted(outcome.seconds for outcome in self.outcomes if not outcome.arrival.seconds)
+        quick = [outcome for outcome in self.outcomes if not outcome.arrival.seconds] or self.outcomes
+        seconds = sorted(outcome.seconds for outcome in quick)
         last = max(outcome.at for outcome in self.outcomes) - min(outcome.at for outcome in self.outcomes)
         return (
             f"{len(self.outcomes):,} requests ({len(self.acknowledged):,} writes, "
@@ -126,6 +130,8 @@ class OpenLoad:
     async def exchange(self, arrival: Arrival) -> tuple[int, str]:
         """Return the status, and the body of what is no 2xx. Raises OSError, ValueError or EOFError without one."""
         body = json.dumps(arrival.body).encode() if arrival.body is not None else b""
+        if arrival.seconds:
+            body = body.ljust(SLOW_BYTES)
         lines = [f"{arrival.method} {arrival.path} HTTP/1.1", f"Host: {self.host}:{self.port}", "Connection: close"]
         lines += [f"{name}: {value}" for name, value in self.headers.items()]
         if body:
@@ -133,6 +139,7 @@ class OpenLoad:
         reader, writer = await asyncio.open_connection(self.host, self.port)
         try:
             writer.write("\r\n".join([*lines, "", ""]).encode())
+            self.sent += 1
             if arrival.seconds:
                 parts = max(2, round(arrival.seconds))
                 for start in range(0, len(body), -(-len(body) // parts)):

@@ -143,6 +143,8 @@ class ProductionStack:
         )
         for service in ("web", "pgbouncer", "backup", "caddy"):
             self.run("docker", "image", "rm", "--force", f"{self.project}-{service}")
+        for tag in ("running", "previous"):
+            self.run("docker", "image", "rm", "--force", f"{self.project}-web:{tag}")
 
 
 @contextmanager

@@ -11,7 +11,6 @@ import os
 import secrets
 import signal
 import subprocess
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -24,8 +23,9 @@ from docker.models.containers import Container
 from tests.container.load import Request, send_load
 from tests.container.open_load import Arrival, OpenLoad, open_load
 from tests.container.production.stack import LOGIN, ProductionStack, production_stack
+from tests.container.production.watching import Run, ended
 from tests.container.service import image_id
-from tests.container.stack import CHECKOUT, wait_until
+from tests.container.stack import wait_until
 
 FASTEST = 150  # requests a second; fewer where this machine carries less
 FEWEST = 10_000  # requests over a rollout
@@ -103,7 +103,7 @@ def loaded(stack: ProductionStack, *, per_second: float, broken: str = "") -> It
     with open_load(stack.url, request, per_second=per_second, at_most=MOST, headers=headers) as load:
         load.wait_for(100)
         yield load
-    assert load.failures == [], load.explain()
+    assert load.failures == [], f"{load.explain()}\n{said_by_balancer(stack)}"
     stored = Counter(stack.sql(f"SELECT name FROM people_person WHERE name LIKE '{marker} %'").splitlines())
     acknowledged = {outcome.arrival.body["name"] for outcome in load.acknowledged}
     assert stored.keys() == acknowledged
@@ -111,21 +111,10 @@ def loaded(stack: ProductionStack, *, per_second: float, broken: str = "") -> It
     assert ended(stack, since=began, broken=broken) == [], "a replica was killed, or ended in failure"
 
 
-def ended(stack: ProductionStack, *, since: float, broken: str) -> list[tuple[str, str]]:
-    """Return by name and status which replicas have ended otherwise than by 0, or were sent SIGKILL, since then."""
-    filters = {
-        "label": [f"com.docker.compose.project={stack.project}", "com.docker.compose.service=web"],
-        "event": ["die", "kill", "oom"],
-    }
-    events = docker.from_env().events(since=int(since), until=int(time.time()) + 1, filters=filters, decode=True)
-    found = []
-    for event in events:
-        about = event["Actor"]["Attributes"]
-        if about["image"] == broken:
-            continue
-        if event["Action"] == "oom" or about.get("exitCode", "0") != "0" or about.get("signal") in ("9", "SIGKILL"):
-            found.append((about["name"], f"{event['Action']} {about.get('exitCode', '')}{about.get('signal', '')}"))
-    return found
+def said_by_balancer(stack: ProductionStack) -> str:
+    """Return what the balancer has logged of failures, and of replicas that came and went."""
+    lines = stack.containers("balancer")[0].logs(timestamps=True).decode().splitlines()
+    return "\n".join([line for line in lines if '"status":5' in line or "erver " in line][-60:])
 
 
 def replicas(stack: ProductionStack) -> dict[str, str]:
@@ -143,47 +132,6 @@ def state(stack: ProductionStack) -> dict[str, str]:
     """Return what the tools have noted."""
     lines = (stack.folder / "state.env").read_text().splitlines()
     return dict(line.split("=", 1) for line in lines if not line.startswith("#"))
-
-
-class Run:
-    """A target of make that runs in a process group of its own, as in a terminal, with what it has printed so far."""
-
-    def __init__(self, stack: ProductionStack, *arguments: str) -> None:
-        self.lines: list[str] = []
-        self.process = subprocess.Popen(
-            ["make", "--no-print-directory", *arguments],
-            cwd=CHECKOUT,
-            env=stack.environment(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-        self.reading = threading.Thread(target=self.read)
-        self.reading.start()
-
-    def read(self) -> None:
-        """Keep what it prints."""
-        assert self.process.stdout
-        self.lines.extend(iter(self.process.stdout.readline, ""))
-
-    @property
-    def output(self) -> str:
-        """All that it has printed."""
-        return "".join(self.lines)
-
-    def wait_for(self, text: str) -> None:
-        """Wait until it prints a text. Raises AssertionError where it ends before."""
-        wait_until(lambda: text in self.output or self.process.poll() is not None, at_most=120)
-        assert text in self.output, self.output
-
-    def signal(self, number: signal.Signals) -> None:
-        """Send a signal to all of it."""
-        os.killpg(self.process.pid, number)
-
-    def end(self) -> int:
-        """Return its exit status, once it has ended."""
-        return self.process.wait(timeout=200)
 
 
 def test_deploy_and_rollback_drop_nothing(
@@ -208,7 +156,7 @@ def test_deploy_and_rollback_drop_nothing(
         production.make("rollback")
         figures["rollback under load"] = f"{time.time() - began:.1f} s"
         assert set(replicas(production).values()) == {image_id()}
-        load.wait_for(FEWEST)
+        load.wait_for(FEWEST, at_most=120 + FEWEST / fastest)
     figures["deploy and rollback"] = str(load)
     assert state(production)["ONESTEP_IMAGE"] == image_id()
     assert state(production)["ONESTEP_PREVIOUS_IMAGE"] == image
@@ -225,9 +173,16 @@ def test_same_image_again_does_nothing(production: ProductionStack) -> None:
     assert replicas(production) == before
 
 
+# It serves what is no OneStep, and migrates as OneStep does.
+ANOTHER_SERVER = """ENTRYPOINT ["sh", "-c", "\\
+[ $0 = serve ] || exec onestep $0 $*; \\
+trap 'exit 0' TERM; python3 -m http.server 8000 --directory /tmp & wait"]
+CMD ["serve"]"""
+
+
 @pytest.mark.parametrize(
     ("lines", "why"),
-    [('CMD ["no-such-command"]', "ended with exit status"), ("ENV MEDIA_ROOT=/nowhere", "is not ready after 15 s")],
+    [('CMD ["no-such-command"]', "ended with exit status"), (ANOTHER_SERVER, "is not ready after 15 s")],
     ids=["ends", "never-ready"],
 )
 def test_broken_image_leaves_the_old_one_serving(
@@ -273,6 +228,16 @@ def test_number_that_cannot_be_is_refused(production: ProductionStack) -> None:
         assert "onestep.E098" in done.stderr
 
 
+def test_more_replicas_than_connections_are_refused(production: ProductionStack) -> None:
+    """As many again run while a release is rolled out: the arithmetic is shown, and nothing is started."""
+    before = replicas(production)
+    done = production.run("make", "scale", "N=10", env={"POOL_MAX_CLIENTS": "60"})
+    assert done.returncode != 0
+    assert "onestep.E109 10 replicas, with as many new ones beside them, need too many connections." in done.stderr
+    assert "onestep.E120" in done.stderr
+    assert replicas(production) == before
+
+
 def test_changed_setting_is_applied_and_drops_nothing(production: ProductionStack, fastest: float) -> None:
     before = replicas(production)
     with loaded(production, per_second=fastest / 2) as load:
@@ -309,15 +274,15 @@ def test_interrupted_deploy_goes_back_and_can_be_run_again(
 
 @pytest.mark.parametrize("at", ["Migrate the database", "Start 2 beside", "Wait until the balancer", "Drain and stop"])
 def test_killed_deploy_can_be_run_again(production: ProductionStack, fastest: float, build: Build, at: str) -> None:
-    """Killed at any point, it leaves a stack that serves, and the same command ends well."""
+    """The tool alone is killed, whatever it has started goes on: the stack serves, and the same command ends well."""
     number = len(replicas(production))
     image = build("")
     with loaded(production, per_second=fastest / 2) as load:
         run = Run(production, "deploy", f"IMAGE={image}")
         run.wait_for(at)
         load.wait_for(len(load.outcomes) + 30)
-        run.signal(signal.SIGKILL)
-        run.end()
+        os.kill(int((production.folder / "lock").read_text()), signal.SIGKILL)
+        assert run.end() != 0
         production.make("deploy", f"IMAGE={image}")
         assert list(replicas(production).values()) == [image] * number
         assert len(production.containers("web")) == number
