@@ -107,7 +107,8 @@ def test_killed_run_leaves_nothing_half(stack: ProductionStack, moment: str) -> 
             wait_for_dump(stack)
         elif moment == "storing":
             wait_until(
-                lambda: restic_lock(stack) and shell(stack, "ls /spool/snapshot 2>/dev/null || true") != "", at_most=PATIENCE
+                lambda: restic_lock(stack) and shell(stack, "ls /spool/snapshot 2>/dev/null || true") != "",
+                at_most=PATIENCE,
             )
         else:
             wait_until(lambda: "onestep_verify" in databases(stack), at_most=PATIENCE)
