@@ -53,7 +53,7 @@ prod-down: ## Stop production; the data stays
 	@$(PYTHON) -m tools.production down
 
 prod-logs: ## Follow production's logs; Ctrl-C leaves
-	@$(PYTHON) -m tools.production logs
+	@trap 'exit 0' INT; $(PYTHON) -m tools.production logs
 
 prod-status: ## Show containers and the last backup; fail where anything is not well
 	@$(PYTHON) -m tools.production status
