@@ -260,7 +260,7 @@ def test_interrupted_deploy_goes_back_and_can_be_run_again(
     before, noted = replicas(production), state(production)
     image = build("")
     with loaded(production, per_second=fastest / 2):
-        run = Run(production, "deploy", f"IMAGE={image}")
+        run = Run(production, "make", "deploy", f"IMAGE={image}")
         run.wait_for("Wait until the balancer")
         run.signal(number)
         assert run.end() != 0
@@ -278,7 +278,7 @@ def test_killed_deploy_can_be_run_again(production: ProductionStack, fastest: fl
     number = len(replicas(production))
     image = build("")
     with loaded(production, per_second=fastest / 2) as load:
-        run = Run(production, "deploy", f"IMAGE={image}")
+        run = Run(production, "make", "deploy", f"IMAGE={image}")
         run.wait_for(at)
         load.wait_for(len(load.outcomes) + 30)
         os.kill(int((production.folder / "lock").read_text()), signal.SIGKILL)
@@ -290,7 +290,7 @@ def test_killed_deploy_can_be_run_again(production: ProductionStack, fastest: fl
 
 def test_second_run_at_once_is_refused(production: ProductionStack, build: Build) -> None:
     image = build("")
-    run = Run(production, "deploy", f"IMAGE={image}")
+    run = Run(production, "make", "deploy", f"IMAGE={image}")
     run.wait_for("Start 2 beside")
     for command in (["deploy", f"IMAGE={image_id()}"], ["scale", "N=3"], ["prod-up"], ["prod-down"]):
         second = production.run("make", *command)

@@ -49,7 +49,7 @@ def test_replica_that_is_gone_or_stopped_is_said(production: ProductionStack) ->
 
 
 def test_logs_are_followed_until_ctrl_c(production: ProductionStack) -> None:
-    run = Run(production, "prod-logs")
+    run = Run(production, "make", "prod-logs")
     run.wait_for("readiness_changed")
     run.signal(signal.SIGINT)
     assert run.end() in (0, -signal.SIGINT)  # make ends as it was told to

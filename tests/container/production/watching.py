@@ -42,12 +42,12 @@ def ended(stack: ProductionStack, *, since: float, broken: str = "") -> list[tup
 
 
 class Run:
-    """A target of make that runs in a process group of its own, as in a terminal, with what it has printed so far."""
+    """A command that runs in a process group of its own, as in a terminal, with what it has printed so far."""
 
-    def __init__(self, stack: ProductionStack, *arguments: str) -> None:
+    def __init__(self, stack: ProductionStack, *command: str) -> None:
         self.lines: list[str] = []
         self.process = subprocess.Popen(
-            ["make", "--no-print-directory", *arguments],
+            command,
             cwd=stack.checkout,
             env=stack.environment(),
             stdout=subprocess.PIPE,
