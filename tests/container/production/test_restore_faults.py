@@ -8,14 +8,20 @@ from collections.abc import Iterator
 import pytest
 
 from tests.container.production.backups import (
+    PATIENCE,
+    altered_repository,
     assert_nothing_is_left,
     contents,
     database_stack,
+    databases,
     flip,
     restic,
+    running_job,
     shell,
+    started,
 )
 from tests.container.production.stack import ProductionStack
+from tests.container.stack import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -64,3 +70,29 @@ def test_changed_backup_is_refused(stack: ProductionStack, change: str, words: s
         assert words in refused_restore(stack, snapshot)
     finally:
         restic(stack, f"forget --quiet {snapshot}")
+
+
+def test_altered_repository_is_refused(stack: ProductionStack) -> None:
+    with altered_repository(stack):
+        refused_restore(stack, "latest")
+
+
+@pytest.mark.parametrize("snapshot", ["0123abcd", "earliest"])
+def test_backup_that_is_none(stack: ProductionStack, snapshot: str) -> None:
+    assert "There is no verified backup" in refused_restore(stack, snapshot)
+
+
+def test_killed_restore_leaves_the_live_data(stack: ProductionStack) -> None:
+    """The next backup goes as usual, and the next restore begins anew."""
+    before = contents(stack)
+    with started(stack, "restore", "SNAPSHOT=latest", "CONFIRM=onestep") as run:
+        job = running_job(stack, "prepare")
+        wait_until(lambda: "onestep_restored" in databases(stack), at_most=PATIENCE)
+        job.kill()
+        output, _ = run.communicate(timeout=PATIENCE)
+    assert run.returncode != 0
+    assert "onestep.E079 `prepare` in the container backup failed." in output
+    assert contents(stack) == before
+    assert "is good" in stack.make("backup")
+    stack.make("restore-cleanup")
+    assert_nothing_is_left(stack)
