@@ -118,11 +118,16 @@ class Client:
             return Answer(request, at, time.monotonic() - at, 0, 0, repr(error).encode(), {})
         seconds = time.monotonic() - at
         kept = b"" if response.status == http.client.OK else read
-        return Answer(request, at, seconds, response.status, len(read), kept, dict(response.getheaders()))
+        return Answer(request, at, seconds, response.status, len(read), kept, title_case(response.getheaders()))
 
     def close(self) -> None:
         """Close the connection."""
         self.connection.close()
+
+
+def title_case(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return headers by names in one form (Content-Type): a proxy writes them as it likes."""
+    return {name.title(): value for name, value in headers}
 
 
 def send_load(

@@ -208,7 +208,8 @@ def test_logs_follow_until_ctrl_c(stack: Stack) -> None:
             screen.expect(f"GET {path}")
         screen.press(CTRL_C)
         screen.wait()
-    assert "***" not in screen.said
+    # make itself stumbles now and then where its child ends while it handles the signal: "wait: No child processes".
+    assert "logs]" not in screen.said
     assert {"db-1", "migrate-1", "web-1"} <= set(re.findall(r"(?m)^([a-z]+-1) +\|", screen.said))
     assert stack.get("/health/ready").json()["status"] == "ok"
 

@@ -52,8 +52,9 @@ def test_logs_are_followed_until_ctrl_c(production: ProductionStack) -> None:
     run = Run(production, "make", "prod-logs")
     run.wait_for("readiness_changed")
     run.signal(signal.SIGINT)
-    assert run.end() in (0, -signal.SIGINT)  # make ends as it was told to
-    for word in ("***", "Traceback", "onestep.E09"):
+    run.end()
+    # make itself stumbles now and then where its child ends while it handles the signal: "wait: No child processes".
+    for word in ("prod-logs]", "Traceback", "onestep.E09"):
         assert word not in run.output
 
 
