@@ -1,7 +1,7 @@
 # Day-to-day commands. Each is one line of Docker Compose, nox or a script: what they do is written there.
 # Those under "containers" need Docker and make; the others Python 3.11 or newer and make.
 .DEFAULT_GOAL := help
-.PHONY: help up down build logs shell migrate createsuperuser demo demo-reset test check engine \
+.PHONY: help up down build logs shell migrate createsuperuser demo demo-reset test check check-long engine \
   prod-init prod-up prod-down prod-logs prod-status deploy rollback scale backup backups restore restore-undo restore-cleanup drill
 
 WEB_PORT ?= 8000
@@ -96,8 +96,11 @@ demo-reset: ## Remove what the demo stored
 test: $(NOX_INSTALLED) ## Run the unit tests on a real PostgreSQL (nox -s tests)
 	$(NOX) -s tests
 
-check: engine $(NOX_INSTALLED) ## Run the whole matrix (nox -t check)
+check: engine $(NOX_INSTALLED) ## Run what each change has to pass, in half an hour (nox -t check)
 	$(NOX) -t check
+
+check-long: engine $(NOX_INSTALLED) ## Run the long checks: rollouts, backups, restores, metrics (nox -t long)
+	$(NOX) -t long
 
 engine:
 	@docker info >/dev/null 2>&1 || { echo 'make check needs a Docker engine, and none answers. Without one these work: make test, make demo.' >&2; exit 1; }

@@ -1,6 +1,7 @@
 """The matrix: every check by name, one short session each. `nox -l` lists them; arguments after `--` go to the tool.
 
-`nox` runs what a contributor needs before a push. `nox -t check` runs everything; its last lines are a table of times.
+`nox` runs what a contributor needs before a push, `nox -t check` what each change has to pass, in half an hour, and
+`nox -t long` what takes as long again. The last lines are a table of times.
 """
 
 from __future__ import annotations
@@ -127,7 +128,7 @@ def lint(session: nox.Session) -> None:
     session.run("shfmt", "--diff", "--indent", "2", "--case-indent", *SHELL_SCRIPTS)
     session.run("zizmor", "--offline", "--quiet", ".github")
     sessions = Path(session.create_tmp()) / "sessions.json"
-    sessions.write_text(list_sessions("check"))
+    sessions.write_text(list_sessions("check", "long"))
     session.run("python", "-m", "tools.workflows", str(sessions))
     if shutil.which("actionlint"):
         session.run("actionlint", external=True)
@@ -342,22 +343,34 @@ def balancer(session: nox.Session) -> None:
     test_image(session, *files_about(*SUBJECTS["balancer"]))
 
 
-@nox.session(tags=["check", "image"])
+@nox.session(tags=["long", "image"])
+def budget(session: nox.Session) -> None:
+    """Count connections under load, a backup and a migration: never more than the budget that a start computes."""
+    test_image(session, *files_about(*SUBJECTS["budget"]))
+
+
+@nox.session(tags=["long", "image"])
 def rollout(session: nox.Session) -> None:
     """Deploy, roll back and scale under 10,000 requests and more, with none failed and no replica killed."""
     test_image(session, *files_about(*SUBJECTS["rollout"]))
 
 
-@nox.session(tags=["check", "image"])
+@nox.session(tags=["long", "image"])
 def backup(session: nox.Session) -> None:
     """Make backups that are restored before they count, and be loud about those that fail, whatever fails."""
     test_image(session, *files_about(*SUBJECTS["backup"]))
 
 
-@nox.session(tags=["check", "image"])
+@nox.session(tags=["long", "image"])
 def restore(session: nox.Session) -> None:
     """Restore a backup so that each table is equal, or leave everything as it was; drill that beside production."""
     test_image(session, *files_about(*SUBJECTS["restore"]))
+
+
+@nox.session(tags=["long", "image"])
+def story(session: nox.Session) -> None:
+    """Go from a fresh copy to three replicas, deploy a build under load, back up, wipe the database, and restore it."""
+    test_image(session, *files_about(*SUBJECTS["story"]))
 
 
 @nox.session(tags=["check", "image"])
@@ -366,7 +379,7 @@ def compatibility(session: nox.Session) -> None:
     test_image(session, "test_compatibility.py")
 
 
-@nox.session(tags=["check", "image"])
+@nox.session(tags=["long", "image"])
 def metrics(session: nox.Session) -> None:
     """Have Prometheus count each request of two replicas, fill the dashboard, and hear of a database that is away."""
     test_image(session, "test_metrics.py")

@@ -22,7 +22,7 @@ def main() -> None:
 
 def listing() -> list[dict[str, Any]]:
     """Return all sessions of the matrix as nox lists them."""
-    command = [sys.executable, "-m", "nox", "--tags", "check", "--list", "--json"]
+    command = [sys.executable, "-m", "nox", "--tags", "check", "long", "--list", "--json"]
     listed: list[dict[str, Any]] = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
     return listed
 

@@ -228,7 +228,8 @@ def test_help_names_every_target(stack: Stack) -> None:
     ("command", "chosen", "left_out"),
     [
         ("make test", {"tests"}, {"lint", "types", "image_build", "workflow", "one_image", "bench", "publish"}),
-        ("make check", {"lint", "types", "tests", "image_build", "workflow", "one_image"}, {"bench", "publish"}),
+        ("make check", {"lint", "types", "tests", "image_build", "workflow", "one_image"}, {"rollout", "publish"}),
+        ("make check-long", {"rollout", "backup", "restore", "story"}, {"lint", "publish"}),
     ],
 )
 def test_checks_are_sessions_of_nox(stack: Stack, command: str, chosen: set[str], left_out: set[str]) -> None:
