@@ -318,9 +318,11 @@ def scale(session: nox.Session) -> None:
 # What production's files of tests are about, by their names; `production` has those that are about none of these.
 SUBJECTS = {
     "balancer": ("balancer", "tls"),
-    "rollout": ("rollout",),
+    "budget": ("budget",),
+    "rollout": ("rollout", "stop"),
     "backup": ("backup",),
     "restore": ("restore", "drill"),
+    "story": ("story",),
 }
 
 
