@@ -228,7 +228,7 @@ def test_image_says_how_it_is_run(image: Image) -> None:
     assert config["StopSignal"] == "SIGTERM"
     assert (config["Entrypoint"], config["Cmd"]) == (["onestep"], ["serve"])
     added = {variable.partition("=")[0] for variable in set(config["Env"]) - set(image.base["Config"]["Env"])}
-    assert added == {"PATH", "PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"}
+    assert added == {"PATH", "PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED", "REVISION"}
 
 
 @pytest.mark.parametrize("uid", [10001, 1000, 2_000_000_000])
