@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
-from typing import NoReturn
+
+from onestep.stopping import leave_when_told
 
 
 def main() -> None:
@@ -16,10 +16,9 @@ def main() -> None:
     where the same may succeed later.
     """
     if os.getpid() == 1:
-        # It has no default handlers. A container that is told to stop while Django is loaded would not hear it, begin
-        # to serve, and be killed with the requests that it has by then.
-        signal.signal(signal.SIGTERM, _leave)
-        signal.signal(signal.SIGINT, _leave)
+        # A container that is told to stop while Django is loaded would begin to serve, and be killed with the requests
+        # that it has by then.
+        leave_when_told()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "onestep.settings")
     from django.conf import settings  # noqa: PLC0415
     from django.core.exceptions import ImproperlyConfigured  # noqa: PLC0415
@@ -41,7 +40,3 @@ def main() -> None:
         fault = explain(error)
         sys.stderr.write(f"{fault}\n")
         sys.exit(os.EX_TEMPFAIL if fault.transient else os.EX_CONFIG)
-
-
-def _leave(number: int, frame: object) -> NoReturn:
-    sys.exit(128 + number)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
-import sys
 from typing import Any, NoReturn
 
 from django.conf import settings
@@ -16,6 +14,7 @@ from onestep.operations.database import DatabaseUnreachableError, wait_for_datab
 from onestep.operations.exporter import try_to_listen
 from onestep.operations.server import serve
 from onestep.operations.volumes import volume_faults
+from onestep.stopping import leave_when_told
 
 logger = logging.getLogger(__name__)
 
@@ -31,9 +30,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> NoReturn:
         """Check, wait, and become the supervisor of gunicorn."""
-        # PID 1 has no default handlers: without these it could not be stopped while it waits.
-        signal.signal(signal.SIGTERM, _leave)
-        signal.signal(signal.SIGINT, _leave)
+        leave_when_told()
         # A name server that does not answer holds a request for two seconds, not for ten: see resolv.conf(5).
         os.environ.setdefault("RES_OPTIONS", "timeout:1 attempts:2")
         for fault in volume_faults():
@@ -54,7 +51,3 @@ class Command(BaseCommand):
                 str(error), returncode=os.EX_TEMPFAIL if error.fault.transient else os.EX_CONFIG
             ) from error
         serve()
-
-
-def _leave(number: int, frame: object) -> NoReturn:
-    sys.exit(128 + number)
