@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import docker
+import httpx
 from docker.models.containers import Container
 
 from tests.container.production.stack import ProductionStack, production_stack
@@ -40,6 +41,15 @@ def load_sample_data(stack: ProductionStack, *, initiatives: int, seed: int = 1)
     """Store sample data, of which each seed makes other."""
     amounts = [f"--initiatives={initiatives}", "--people=20", f"--seed={seed}"]
     onestep(stack, "load_sample_data", "--force", *amounts)
+
+
+def upload(client: httpx.Client, initiative: int, content: bytes) -> int:
+    """Upload an attachment; return its id."""
+    answer = client.post(
+        "/api/v1/attachments/", data={"initiative": initiative}, files={"file": ("notes.txt", content, "text/plain")}
+    )
+    assert answer.status_code == 201, answer.text
+    return int(answer.json()["id"])
 
 
 def keeper(stack: ProductionStack) -> Container:

@@ -124,6 +124,11 @@ class ProductionStack:
             base_url=self.url, headers={"Authorization": f"Bearer {answer.json()['access']}"}, timeout=10
         )
 
+    def obtain_headers(self) -> dict[str, str]:
+        """Return the headers of a request that may do everything, for what sends without a client."""
+        with self.client() as client:
+            return {"Authorization": client.headers["Authorization"]}
+
     def print_logs(self) -> None:
         """Print the state and the last lines of each service."""
         for arguments in (["ps", "--all"], ["logs", "--tail=60", "--no-color"]):

@@ -22,6 +22,7 @@ from tests.container.production.backups import (
     shell,
     started,
     status,
+    upload,
     wait_for_dump,
 )
 from tests.container.production.stack import LOGIN, ProductionStack, production_stack
@@ -69,12 +70,9 @@ def test_first_backup_is_made_at_once(stack: ProductionStack) -> None:
     assert_nothing_is_left(stack)
 
 
-def upload(client: httpx.Client, stack: ProductionStack, content: bytes) -> int:
-    """Upload an attachment; return its id."""
-    initiative = {"initiative": stack.sql("SELECT min(id) FROM initiatives_initiative")}
-    made = client.post("/api/v1/attachments/", data=initiative, files={"file": ("a.txt", content, "text/plain")})
-    assert made.status_code == 201, made.text
-    return int(made.json()["id"])
+def any_initiative(stack: ProductionStack) -> int:
+    """Return the id of one of the sample initiatives."""
+    return int(stack.sql("SELECT min(id) FROM initiatives_initiative"))
 
 
 def test_repository_is_encrypted_and_grows_by_what_is_new(stack: ProductionStack) -> None:
@@ -82,7 +80,7 @@ def test_repository_is_encrypted_and_grows_by_what_is_new(stack: ProductionStack
     load_sample_data(stack, initiatives=40)
     sizes = []
     with stack.client() as client:
-        upload(client, stack, secrets.token_hex(1_000_000).encode())
+        upload(client, any_initiative(stack), secrets.token_hex(1_000_000).encode())
     for _ in range(2):
         stack.make("backup")
         sizes.append(json.loads(restic(stack, "stats --json --no-lock --mode raw-data"))["total_size"])
@@ -95,7 +93,7 @@ def test_repository_is_encrypted_and_grows_by_what_is_new(stack: ProductionStack
 def test_file_deleted_during_the_backup_is_in_it(stack: ProductionStack) -> None:
     """The dump waits while the service deletes an attachment that the dump will name."""
     with stack.client() as client:
-        made = upload(client, stack, b"Still here.")
+        made = upload(client, any_initiative(stack), b"Still here.")
         stored = stack.sql(f"SELECT file FROM initiatives_attachment WHERE id = {made}")
         hold_table(stack, "groups_campus")
         with started(stack, "backup") as run:

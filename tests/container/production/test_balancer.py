@@ -26,8 +26,7 @@ SECONDS_UNTIL_SERVING = 2.0  # from when a new replica is healthy, issue 6
 @pytest.fixture(scope="module")
 def headers(production: ProductionStack) -> dict[str, str]:
     """What proves a client of the API, for the length of this file."""
-    with production.client() as client:
-        return {"Authorization": client.headers["Authorization"]}
+    return production.obtain_headers()
 
 
 def events(container: Container) -> list[dict[str, Any]]:

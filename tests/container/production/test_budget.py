@@ -83,12 +83,6 @@ def budget(stack: ProductionStack, *arguments: str, **variables: str) -> tuple[i
     return int(done.exit_code), str(done.output.decode())
 
 
-def headers(stack: ProductionStack) -> dict[str, str]:
-    """Return the headers of a request that may do everything."""
-    with stack.client() as client:
-        return {"Authorization": client.headers["Authorization"]}
-
-
 def calls_until(done: Callable[[], bool]) -> Iterator[Request]:
     """Yield requests that read and write the database, until something is done."""
     while not done():
@@ -129,7 +123,7 @@ def test_load_backup_and_migration_at_once_stay_within(tight: ProductionStack, f
 
     with ThreadPoolExecutor(1) as pool, sampled(lambda: (sessions(tight), clients(tight))) as samples:
         working = pool.submit(work)
-        load = send_load(tight.url, calls_until(working.done), clients=32, headers=headers(tight))
+        load = send_load(tight.url, calls_until(working.done), clients=32, headers=tight.obtain_headers())
         working.result()
     assert load.statuses.keys() == {200, 201}, load.statuses
     lent = max(roles["onestep"] for roles, _ in samples)
@@ -153,7 +147,7 @@ def test_pool_lends_no_more_than_its_size(tight: ProductionStack) -> None:
             lambda: tight.sql("SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock'") != "0", at_most=10
         )
         requests = [Request("GET", "/api/v1/people/")] * 64
-        load = send_load(tight.url, requests, clients=32, headers=headers(tight))
+        load = send_load(tight.url, requests, clients=32, headers=tight.obtain_headers())
         lent = [line for line in locked.result().splitlines() if line.isdigit()]
     assert load.statuses == {200: 64}
     assert lent == [str(POOL)]

@@ -12,7 +12,7 @@ from docker.models.containers import Container
 
 from tests.container.load import sampled
 from tests.container.outage import Traffic, assert_in_time_and_in_form, probe
-from tests.container.production.stack import LOGIN, ProductionStack
+from tests.container.production.stack import ProductionStack
 from tests.container.stack import wait_until
 
 ANSWER_SECONDS = 6.0  # DB_CONNECT_TIMEOUT (3 s) for who finds the outage out, after the pooler's own 2 s at most
@@ -130,8 +130,7 @@ def test_outage_is_answered_and_survived(production: ProductionStack, figures: d
     """Clients get the API's own 503 in time, from a service that is alive; it recovers, and nothing stored is lost."""
     fault = FAULTS[name]
     [away] = production.containers(fault.service)
-    with production.client(*LOGIN) as client:
-        headers = {"Authorization": client.headers["Authorization"]}
+    headers = production.obtain_headers()
     with Traffic(production.url, headers, prefix=name) as traffic:
         traffic.wait_for(50, 201, at_most=20)
         with sampled(lambda: probe(production.url, "/health/live"), pause=0.05) as alive:

@@ -16,6 +16,7 @@ from tests.container.production.backups import (
     shell,
     started,
     status,
+    upload,
 )
 from tests.container.production.stack import LOGIN, production_stack
 
@@ -33,15 +34,6 @@ FROM (
         WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'v', 'S')
 ) AS rights
 """
-
-
-def upload(client: httpx.Client, initiative: int, content: bytes) -> int:
-    """Upload an attachment; return its id."""
-    answer = client.post(
-        "/api/v1/attachments/", data={"initiative": initiative}, files={"file": ("notes.txt", content, "text/plain")}
-    )
-    assert answer.status_code == 201, answer.text
-    return int(answer.json()["id"])
 
 
 def but_attachments(tables: dict[str, str]) -> dict[str, str]:

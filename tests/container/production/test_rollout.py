@@ -73,8 +73,7 @@ def production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProductionS
 @pytest.fixture(scope="module")
 def fastest(production: ProductionStack, figures: dict[str, str]) -> float:
     """A third of the requests a second that the stack carries, since a rollout needs processor time too."""
-    with production.client() as client:
-        headers = {"Authorization": client.headers["Authorization"]}
+    headers = production.obtain_headers()
     burst = send_load(production.url, [Request("GET", LIST)] * 600, clients=8, headers=headers)
     assert burst.statuses == {200: 600}
     figures["carried, closed loop"] = str(burst)
@@ -97,8 +96,7 @@ def loaded(stack: ProductionStack, *, per_second: float, broken: str = "") -> It
             return Arrival("POST", "/api/v1/people/", person)
         return Arrival("GET", LIST)
 
-    with stack.client() as client:
-        headers = {"Authorization": client.headers["Authorization"]}
+    headers = stack.obtain_headers()
     began = time.time()
     with open_load(stack.url, request, per_second=per_second, at_most=MOST, headers=headers) as load:
         load.wait_for(100)

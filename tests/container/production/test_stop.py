@@ -21,8 +21,7 @@ SECONDS = 8.0  # longer than DRAIN_SECONDS, so that gunicorn is stopping meanwhi
 def test_request_under_way_is_finished(production: ProductionStack, command: list[str]) -> None:
     """A body is on its way, slowly; nobody is killed, and what was acknowledged is stored."""
     production.make("prod-up")
-    with production.client() as client:
-        headers = {"Authorization": client.headers["Authorization"]}
+    headers = production.obtain_headers()
     names = [f"{' '.join(command)} {number}" for number in range(4)]
 
     def request(number: int) -> Arrival:

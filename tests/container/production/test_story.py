@@ -99,8 +99,7 @@ def deploy_under_load(stack: ProductionStack, figures: dict[str, str]) -> None:
 
     source = stack.checkout / "src/onestep/__init__.py"
     source.write_text(source.read_text() + "\n# Another build.\n")
-    with stack.client() as client:
-        headers = {"Authorization": client.headers["Authorization"]}
+    headers = stack.obtain_headers()
     old = {one.attrs["Image"] for one in stack.containers("web")}
     with open_load(stack.url, request, per_second=30, at_most=20_000, headers=headers) as load:
         load.wait_for(100)
