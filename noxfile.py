@@ -67,10 +67,22 @@ def install(session: nox.Session, groups: str, *, onestep: bool = True) -> None:
         session.run(poetry(), "install", "--quiet", "--only-root", env=environment, external=True, silent=True)
 
 
-def need_browser(session: nox.Session) -> None:
+def container_tools(session: nox.Session) -> Path:
+    """Return where the programs are of the one environment for all sessions that only look on from the outside."""
+    folder = ROOT / ".nox/container"
+    requirements = folder / "requirements.txt"
+    if not (folder / "bin/python").exists():
+        session.run(sys.executable, "-m", "virtualenv", "--quiet", str(folder))
+    session.run(poetry(), "export", "--only", "container", "--output", str(requirements), silent=True)
+    install = [str(folder / "bin/python"), "-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes"]
+    session.run(*install, "--requirement", str(requirements))
+    return folder / "bin"
+
+
+def need_browser(session: nox.Session, tools: Path) -> None:
     """Let Playwright bring Chromium where the machine has none, on a hosted runner with the libraries that it needs."""
     if not any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))):
-        session.run("playwright", "install", *(["--with-deps"] if "CI" in os.environ else []), "chromium")
+        session.run(str(tools / "playwright"), "install", *(["--with-deps"] if "CI" in os.environ else []), "chromium")
 
 
 def output(*command: str) -> str:
@@ -110,10 +122,10 @@ def vouching(session: nox.Session) -> Iterator[None]:
 def test_image(session: nox.Session, *files: str) -> None:
     """Run files of tests/container on the image that was built; arguments after `--` go to pytest."""
     need_engine(session)
-    install(session, "container", onestep=False)
-    need_browser(session)
+    tools = container_tools(session)
+    need_browser(session, tools)
     with vouching(session):
-        session.run("pytest", *(f"tests/container/{file}" for file in files), *session.posargs)
+        session.run(str(tools / "pytest"), *(f"tests/container/{file}" for file in files), *session.posargs)
 
 
 @nox.session(tags=["check"])
@@ -249,61 +261,61 @@ def audit(session: nox.Session) -> None:
     session.run("python", "-m", "tools.audit", *session.posargs)
 
 
-@nox.session(tags=["check"])
+@nox.session(venv_backend="none", tags=["check"])
 def smoke(session: nox.Session) -> None:
     """Start the development stack of a fresh copy as a person does, and look at it from the outside; remove it."""
     need_engine(session)
-    install(session, "container", onestep=False)
-    need_browser(session)
+    tools = container_tools(session)
+    need_browser(session, tools)
     files = ["test_development_stack.py", "test_env_files.py"]
-    session.run("pytest", *(f"tests/container/{file}" for file in files), *session.posargs)
+    session.run(str(tools / "pytest"), *(f"tests/container/{file}" for file in files), *session.posargs)
 
 
-@nox.session(tags=["check"])
+@nox.session(venv_backend="none", tags=["check"])
 def workflow(session: nox.Session) -> None:
     """Spend a developer's day on a fresh copy: reload, migrate, run each make target, keep a second copy beside it."""
     need_engine(session)
-    install(session, "container", onestep=False)
-    session.run("pytest", "tests/container/test_workflow.py", *session.posargs)
+    tools = container_tools(session)
+    session.run(str(tools / "pytest"), "tests/container/test_workflow.py", *session.posargs)
 
 
-@nox.session(tags=["check", "image"])
+@nox.session(venv_backend="none", tags=["check", "image"])
 def image_test(session: nox.Session) -> None:
     """Build the image twice and find equal layers; find in it what a service needs, root's, and nothing else."""
     test_image(session, "test_build.py")
 
 
-@nox.session(tags=["check", "image"])
+@nox.session(venv_backend="none", tags=["check", "image"])
 def startup(session: nox.Session) -> None:
     """Be ready in 5 seconds, refuse each wrong environment and database in words, stop without losing a request."""
     test_image(session, "test_start_up.py")
 
 
-@nox.session(tags=["check", "image"])
+@nox.session(venv_backend="none", tags=["check", "image"])
 def security(session: nox.Session) -> None:
     """Confine containers, networks and volumes; keep secrets out of sight; send away who guesses, forges or climbs."""
     test_image(session, "test_compose_rules.py", "test_security.py", "test_web_security.py", "test_secrets.py")
 
 
-@nox.session(tags=["check", "image"])
+@nox.session(venv_backend="none", tags=["check", "image"])
 def integration(session: nox.Session) -> None:
     """Call each resource as each role, browse the pages, fetch static and media files; live a term as a client does."""
     test_image(session, "integration")
 
 
-@nox.session(tags=["check", "image"])
+@nox.session(venv_backend="none", tags=["check", "image"])
 def contract(session: nox.Session) -> None:
     """Hold the service to its OpenAPI document by a minute of made-up calls (`-- --contract-cases=20000`: of many)."""
     test_image(session, "test_contract.py")
 
 
-@nox.session(tags=["check", "image"])
+@nox.session(venv_backend="none", tags=["check", "image"])
 def database(session: nox.Session) -> None:
     """Keep connections, few enough; outlive a database that stops, dies, hangs or is cut off, and lose nothing."""
     test_image(session, "test_database.py")
 
 
-@nox.session(tags=["check", "image"])
+@nox.session(venv_backend="none", tags=["check", "image"])
 def resources(session: nox.Session) -> None:
     """Need half the memory that a container gets, grow with no request, come back when killed; report static files."""
     test_image(session, "test_resources.py")
@@ -332,66 +344,66 @@ def files_about(*words: str) -> list[str]:
     return [f"production/{name}" for name in names if name.startswith(tuple(f"test_{word}" for word in words))]
 
 
-@nox.session(tags=["check", "image"])
+@nox.session(venv_backend="none", tags=["check", "image"])
 def production(session: nox.Session) -> None:
     """Start production as an operator does, with secrets, roles and a pool of few connections; survive an outage."""
     others = files_about(*(word for words in SUBJECTS.values() for word in words))
     test_image(session, *(file for file in files_about("") if file not in others))
 
 
-@nox.session(tags=["check", "image"])
+@nox.session(venv_backend="none", tags=["check", "image"])
 def balancer(session: nox.Session) -> None:
     """Send requests to replicas that are ready and never twice; bound clients, believe no forged address, speak TLS."""
     test_image(session, *files_about(*SUBJECTS["balancer"]))
 
 
-@nox.session(tags=["long", "image"])
+@nox.session(venv_backend="none", tags=["long", "image"])
 def budget(session: nox.Session) -> None:
     """Count connections under load, a backup and a migration: never more than the budget that a start computes."""
     test_image(session, *files_about(*SUBJECTS["budget"]))
 
 
-@nox.session(tags=["long", "image"])
+@nox.session(venv_backend="none", tags=["long", "image"])
 def rollout(session: nox.Session) -> None:
     """Deploy, roll back and scale under 10,000 requests and more, with none failed and no replica killed."""
     test_image(session, *files_about(*SUBJECTS["rollout"]))
 
 
-@nox.session(tags=["long", "image"])
+@nox.session(venv_backend="none", tags=["long", "image"])
 def backup(session: nox.Session) -> None:
     """Make backups that are restored before they count, and be loud about those that fail, whatever fails."""
     test_image(session, *files_about(*SUBJECTS["backup"]))
 
 
-@nox.session(tags=["long", "image"])
+@nox.session(venv_backend="none", tags=["long", "image"])
 def restore(session: nox.Session) -> None:
     """Restore a backup so that each table is equal, or leave everything as it was; drill that beside production."""
     test_image(session, *files_about(*SUBJECTS["restore"]))
 
 
-@nox.session(tags=["long", "image"])
+@nox.session(venv_backend="none", tags=["long", "image"])
 def story(session: nox.Session) -> None:
     """Go from a fresh copy to three replicas, deploy a build under load, back up, wipe the database, and restore it."""
     test_image(session, *files_about(*SUBJECTS["story"]))
 
 
-@nox.session(tags=["check", "image"])
+@nox.session(venv_backend="none", tags=["check", "image"])
 def compatibility(session: nox.Session) -> None:
     """Run the old release on the new schema and the new one on the old, as a rollout and a rollback do."""
     test_image(session, "test_compatibility.py")
 
 
-@nox.session(tags=["long", "image"])
+@nox.session(venv_backend="none", tags=["long", "image"])
 def metrics(session: nox.Session) -> None:
     """Have Prometheus count each request of two replicas, fill the dashboard, and hear of a database that is away."""
     test_image(session, "test_metrics.py")
 
 
-@nox.session(tags=["check"])
+@nox.session(venv_backend="none", tags=["check"])
 def demo(session: nox.Session) -> None:
     """Run `make demo` in a fresh clone, speak to it over HTTP, stop it with Ctrl-C, and start it again in 3 seconds."""
-    install(session, "container", onestep=False)
-    session.run("pytest", "tests/demo", *session.posargs)
+    tools = container_tools(session)
+    session.run(str(tools / "pytest"), "tests/demo", *session.posargs)
 
 
 @nox.session(python=PYTHONS.partition(",")[0], tags=["check", "image"])
@@ -403,7 +415,7 @@ def gates(session: nox.Session) -> None:
         session.run("pytest", "tests/container/gates", *session.posargs, env={"NOX_PYTHON": sys.executable})
 
 
-@nox.session(tags=["check", "reports"])
+@nox.session(venv_backend="none", tags=["check", "reports"])
 def one_image(session: nox.Session) -> None:
     """Prove that what was scanned is what was tested and what would be pushed, by the reports of the other sessions."""
     test_image(session, "test_one_image.py")
