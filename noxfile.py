@@ -334,6 +334,7 @@ SUBJECTS = {
     "rollout": ("rollout", "stop"),
     "backup": ("backup",),
     "restore": ("restore", "drill"),
+    "faults": ("crash", "data_mount"),
     "story": ("story",),
 }
 
@@ -379,6 +380,12 @@ def backup(session: nox.Session) -> None:
 def restore(session: nox.Session) -> None:
     """Restore a backup so that each table is equal, or leave everything as it was; drill that beside production."""
     test_image(session, *files_about(*SUBJECTS["restore"]))
+
+
+@nox.session(venv_backend="none", tags=["long", "image"])
+def faults(session: nox.Session) -> None:
+    """Try what cannot start again so often and no more, and say so; put data on the file system that is named."""
+    test_image(session, *files_about(*SUBJECTS["faults"]))
 
 
 @nox.session(venv_backend="none", tags=["long", "image"])

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
-
 from tools.production.backups import back_up
+from tools.production.images import build_others, build_web, describe, find_image, image_id, keep, outdated
 from tools.production.lock import alone
 from tools.production.replicas import replicas
 from tools.production.rollout import MOST, Rollout
@@ -24,7 +23,8 @@ def deploy(production: Production, image: str = "") -> None:
     with alone(production):
         require_running(production)
         steps = Steps()
-        wanted = find_image(production, steps, image) if image else build_image(production, steps)
+        wanted = find_image(production, steps, image) if image else build_web(production, steps)
+        build_others(production, steps)
         running = production.state().get("ONESTEP_IMAGE", "")
         rollout = Rollout(production, steps, image=wanted, number=number_of_replicas(production))
         if wanted == running and rollout.is_done:
@@ -40,6 +40,9 @@ def deploy(production: Production, image: str = "") -> None:
                 migrate(production, wanted)
         replace(production, rollout, steps, wanted)
         steps.summary(f"{describe(wanted)} runs, {rollout.number} times. make rollback returns to {describe(running)}.")
+        waiting = outdated(production, replicas(production))
+        if waiting:
+            say(f"{', '.join(waiting)}: still of an older image. make prod-up renews them, at an hour that you choose.")
 
 
 def rollback(production: Production) -> None:
@@ -147,55 +150,6 @@ def run_migrations(production: Production, image: str) -> tuple[str, str]:
     status = run(["docker", "wait", job.id], capture=True).stdout.strip()
     logs = run(["docker", "logs", "--tail=20", job.id], capture=True)
     return status, logs.stdout + logs.stderr
-
-
-def find_image(production: Production, steps: Steps, name: str) -> str:
-    """Return the id of an image that is here, or is pulled. Raises ProductionError where it is neither."""
-    found = image_id(name)
-    if found:
-        return found
-    with steps.step(f"Pull {name}"):
-        pulled = run(["docker", "pull", "--quiet", name], capture=True)
-    if pulled.returncode != 0:
-        raise ProductionError(
-            (
-                "E094",
-                f"The image {name} is not here, and cannot be pulled: {pulled.stderr.strip()}",
-                "Give the name or id of an image: make deploy IMAGE=…",
-            )
-        )
-    return image_id(name)
-
-
-def build_image(production: Production, steps: Steps) -> str:
-    """Build the image from this checkout; return its id."""
-    env = {"ONESTEP_IMAGE": ""}
-    with steps.step("Build the image from this checkout"):
-        production.compose("build", "web", env=env)
-    return image_id(production.config(env)["services"]["web"]["image"])
-
-
-def image_id(name: str) -> str:
-    """Return the id of a local image, or "" where there is none of that name."""
-    return run(["docker", "image", "inspect", "--format={{.Id}}", name], capture=True).stdout.strip()
-
-
-def describe(image: str) -> str:
-    """Return an image's version and the beginning of its id."""
-    if not image:
-        return "nothing"
-    found = run(["docker", "image", "inspect", "--format={{json .Config.Labels}}", image], capture=True).stdout
-    version = (json.loads(found or "null") or {}).get("org.opencontainers.image.version", "")
-    return f"{version or 'image'} ({image.removeprefix('sha256:')[:12]})"
-
-
-def keep(production: Production) -> None:
-    """Name the image that runs and the one before, so that `docker image prune` leaves them."""
-    name = production.config({"ONESTEP_IMAGE": ""})["services"]["web"]["image"]
-    state = production.state()
-    for tag, image in (("running", state.get("ONESTEP_IMAGE")), ("previous", state.get("ONESTEP_PREVIOUS_IMAGE"))):
-        if image:
-            run(["docker", "tag", image, f"{name}:{tag}"], capture=True)
 
 
 def number_of_replicas(production: Production) -> int:

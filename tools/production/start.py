@@ -6,7 +6,8 @@ from contextlib import suppress
 from typing import Any
 
 from tools.production.data_mount import require_data_mount
-from tools.production.deploy import build_image, migrate, number_of_replicas, replace
+from tools.production.deploy import migrate, number_of_replicas, replace
+from tools.production.images import build_others, build_web
 from tools.production.lock import alone
 from tools.production.rollout import Rollout
 from tools.production.stack import Production
@@ -14,7 +15,7 @@ from tools.production.steps import Steps, say
 
 
 def start(production: Production) -> None:
-    """Start the stack and wait until it is healthy. The first time the image is built from this checkout.
+    """Start the stack and wait until it is healthy. The first time the images are built from this checkout.
 
     What runs is brought to today's settings: replicas of `web` by a rollout, other services by being made anew.
     Raises ProductionError with everything that is missing, before anything is started.
@@ -24,7 +25,8 @@ def start(production: Production) -> None:
     with alone(production):
         steps = Steps()
         if "ONESTEP_IMAGE" not in production.state():
-            production.note(ONESTEP_IMAGE=build_image(production, steps))
+            production.note(ONESTEP_IMAGE=build_web(production, steps))
+        build_others(production, steps, missing_only=True)
         image = production.state()["ONESTEP_IMAGE"]
         services = production.config()["services"]
         first = needed_by("web", services) - {"migrate"} | {"balancer"}

@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from tools.production.images import outdated
 from tools.production.replicas import Replica, replicas
 from tools.production.rollout import Rollout
 from tools.production.stack import Production, ProductionError, run
@@ -35,6 +36,7 @@ def show_status(production: Production) -> None:
         *missing(services, found),
         *(problem for replica in found if (problem := fault(replica))),
         *unfinished(production, services),
+        *(not_renewed(name) for name in outdated(production, found)),
         *faults,
     ]
     if problems:
@@ -126,6 +128,11 @@ def unfinished(production: Production, services: dict[str, Any]) -> list[Problem
         return []
     what = f"{', '.join(old)}: of another image, or with other settings than those of today."
     return [("E103", what, "make prod-up replaces them and drops no request.")]
+
+
+def not_renewed(name: str) -> Problem:
+    """Return that a container runs an older image than the one that was built for it."""
+    return "E103", f"{name}: of an older image than the one that was built.", "make prod-up renews it."
 
 
 def last_backup(found: list[Replica], at_most_hours: int) -> tuple[str, list[Problem]]:

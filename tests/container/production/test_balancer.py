@@ -135,7 +135,8 @@ def test_new_replica_gets_requests_at_once(
 def ready_replicas(production: ProductionStack) -> int:
     """Return how many replicas get requests, by the balancer's figures."""
     ask = "import urllib.request as r; print(r.urlopen('http://balancer:8405/metrics', timeout=3).read().decode())"
-    figures = production.containers("web")[0].exec_run(["python3", "-c", ask]).output.decode()
+    asking = next(web for web in production.containers("web") if web.status == "running")
+    figures = asking.exec_run(["python3", "-c", ask]).output.decode()
     return int(re.findall(r'haproxy_backend_active_servers{proxy="ready"} (\d+)', figures)[0])
 
 
@@ -152,3 +153,24 @@ def test_without_the_database_the_apis_own_answer_comes(production: ProductionSt
     for answer in answers:
         assert assert_problem(answer, 503, "unavailable")["detail"].startswith("The database does not answer")
     wait_until(lambda: httpx.get(ask, headers=headers, timeout=20).status_code == 200, at_most=30)
+
+
+def test_replica_that_hangs_gets_nothing_new(
+    production: ProductionStack, headers: dict[str, str], figures: dict[str, str]
+) -> None:
+    """It accepts connections and says nothing: a check finds that, and `make prod-status` says which one it is."""
+    hanging = production.containers("web")[0]
+    hanging.pause()
+    try:
+        # A check comes twice a second, and has 5 s: being ready includes an answer of the database.
+        seconds = wait_until(lambda: ready_replicas(production) == 1, at_most=7)
+        figures["from when a replica hangs until it gets nothing new"] = f"{seconds:.1f} s"
+        load = send_load(production.url, [Request("GET", "/api/v1/people/", headers=headers)] * 100, clients=4)
+        status = production.run("make", "prod-status")
+    finally:
+        hanging.unpause()
+    assert load.statuses == {200: 100}
+    assert max(answer.seconds for answer in load.answers) < 2
+    assert status.returncode != 0
+    assert f"onestep.E101 web-{hanging.labels['com.docker.compose.container-number']} is paused" in status.stderr
+    wait_until(lambda: ready_replicas(production) == 2, at_most=10)
