@@ -97,11 +97,11 @@ def fault(replica: Replica) -> Problem | None:
     name = f"{replica.service}-{replica.number}"
     why = "its memory was used up" if replica.killed_for_memory else f"lastly with exit status {replica.exit_code}"
     look = f"Its last words: docker logs --tail=30 {replica.name}"
-    if replica.state == "restarting" or (
-        replica.state == "running" and replica.restarts and since(replica.started) < LATELY
-    ):
-        what = f"{name} keeps ending: {replica.restarts} of {GIVES_UP_AFTER} times so far, {why}."
-        return "E100", what, look
+    again = f"{name} keeps ending: {replica.restarts} of {GIVES_UP_AFTER} times so far"
+    if replica.state == "restarting":
+        return "E100", f"{again}, {why}.", look
+    if replica.state == "running" and replica.restarts and since(replica.started) < LATELY:
+        return "E100", f"{again}.", look  # Docker has forgotten how
     if replica.state == "exited" and replica.restarts >= GIVES_UP_AFTER:
         return "E100", f"{name} was given up: it ended {replica.restarts} times, {why}.", f"{look}. Then make prod-up."
     if replica.state != "running" and not (replica.service in JOBS and replica.exit_code == 0):
