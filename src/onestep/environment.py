@@ -250,7 +250,7 @@ def read_metrics_bind(environment: Environment, *, bind: str) -> str:
     address = environment.address("METRICS_BIND", "")
     if address and address.rpartition(":")[2] == bind.rpartition(":")[2]:
         environment.problem(
-            "E070",
+            "E055",
             "METRICS_BIND",
             "it is the port of BIND, which clients reach.",
             "Give a port of its own: 0.0.0.0:9464",

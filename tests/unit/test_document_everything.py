@@ -27,13 +27,23 @@ def in_source(pattern: str) -> set[str]:
     return in_files(pattern, *SOURCES)
 
 
+def list_docs(name: str, pattern: str) -> list[str]:
+    """Return what the pattern's group finds in a page of docs/, in order."""
+    return re.findall(pattern, (ROOT / "docs" / name).read_text(encoding="utf-8"))
+
+
 def in_docs(name: str, pattern: str) -> set[str]:
     """Return what the pattern's group finds in a page of docs/."""
-    return set(re.findall(pattern, (ROOT / "docs" / name).read_text(encoding="utf-8")))
+    return set(list_docs(name, pattern))
 
 
 def test_errors_of_start_up_and_commands_are_documented() -> None:
     assert in_files(r"\b(E\d{3})\b", *SOURCES, *BESIDE) - {"E402"} == in_docs("errors.md", r"\| `onestep\.(E\d{3})`")
+
+
+def test_each_id_has_one_meaning() -> None:
+    ids = list_docs("errors.md", r"(?m)^\| `onestep\.(E\d{3})`")
+    assert [one for one in ids if ids.count(one) > 1] == []
 
 
 def test_problems_are_documented() -> None:
@@ -55,3 +65,15 @@ def test_variables_are_documented() -> None:
     assert read - documented == set()
     rows = in_docs("operations.md", r"(?m)^\| (`[A-Z_`, ]+`)(?: \(secret\))? \|")
     assert {name for row in rows for name in re.findall(r"`([A-Z_]+)`", row)} - read == set()
+
+
+def test_production_takes_every_variable() -> None:
+    """What the table of the image's environment has, compose.prod.yml sets, or takes from settings.env."""
+    page = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+    table = page.partition("## The environment")[2].partition("\n## ")[0]
+    rows = re.findall(r"(?m)^\| (`[A-Z_`, ]+`)(?: \(secret\))? \|", table)
+    documented = {name for row in rows for name in re.findall(r"`([A-Z_]+)`", row)}
+    # The image's own, and a second way to say the same.
+    elsewhere = {"REVISION", "BIND", "MEDIA_ROOT", "STATIC_ROOT", "DATABASE_URL", "LOG_DIR"}
+    taken = in_files(r"(?m)^ +([A-Z_]+?)(?:_FILE)?:", COMPOSE)
+    assert documented - taken == elsewhere

@@ -77,7 +77,7 @@ class Exporter:
         if self._runs() or time.monotonic() < self._next:
             return
         if self.pid is not None:
-            logger.error("onestep.E071 The exporter of metrics ended by itself, and is started again.")
+            logger.error("onestep.E056 The exporter of metrics ended by itself, and is started again.")
         self._next = time.monotonic() + RESTART_SECONDS
         self.pid = os.fork()
         if self.pid == 0:
@@ -112,7 +112,7 @@ def serve() -> None:
     try:
         _, thread = start_http_server(port, host, registry)
     except OSError as error:
-        logger.error("onestep.E070 METRICS_BIND: nothing can listen on %s: %s.", settings.METRICS_BIND, error.strerror)  # noqa: TRY400
+        logger.error("onestep.E055 METRICS_BIND: nothing can listen on %s: %s.", settings.METRICS_BIND, error.strerror)  # noqa: TRY400
         return
     thread.join()
 
@@ -234,7 +234,7 @@ class PoolerFigures:
         except psycopg2.Error as error:
             if not self._failed:
                 said = str(error).strip().partition("\n")[0]
-                logger.warning("onestep.E072 The pooler at PGBOUNCER_ADMIN does not give its figures: %s", said)
+                logger.warning("onestep.E057 The pooler at PGBOUNCER_ADMIN does not give its figures: %s", said)
             self._failed = True
             return None
         self._failed = False

@@ -320,8 +320,8 @@ def test_exporter_is_started_again(measured: Measured) -> None:
     eventually(measured.answers)
     assert measured.scrape().total("onestep_requests_total", route="/api/v1/people/") == 1
     assert measured.service.ready() == 200
-    [event] = [event for event in measured.service.events() if "onestep.E071" in event]
-    assert event == "onestep.E071 The exporter of metrics ended by itself, and is started again."
+    [event] = [event for event in measured.service.events() if "onestep.E056" in event]
+    assert event == "onestep.E056 The exporter of metrics ended by itself, and is started again."
 
 
 def test_exporter_ends_with_its_server(measured: Measured) -> None:
@@ -392,7 +392,7 @@ def test_pooler_is_away(migrated: Scratch, tmp_path: Path) -> None:
             assert found.one("onestep_pool_up") == 0
             assert found.all("onestep_pool_clients") == []
             assert found.one("onestep_ready") == 1
-        [event] = [event for event in service.events() if "onestep.E072" in event]
+        [event] = [event for event in service.events() if "onestep.E057" in event]
         assert "Connection refused" in event
         assert "of nobody" not in (tmp_path / "log").read_text()
 
@@ -414,7 +414,7 @@ def test_port_is_taken(tmp_path: Path) -> None:
         with serving(tmp_path, METRICS_BIND=bind) as service:
             assert service.process.wait(20) == 78
     text = (tmp_path / "log").read_text()
-    assert f"CommandError: onestep.E070 METRICS_BIND: nothing can listen on {bind}: Address already in use" in text
+    assert f"CommandError: onestep.E055 METRICS_BIND: nothing can listen on {bind}: Address already in use" in text
     assert "Traceback" not in text
 
 
@@ -423,7 +423,7 @@ def test_port_is_taken(tmp_path: Path) -> None:
     [
         (
             {"BIND": "0.0.0.0:8000", "METRICS_BIND": "127.0.0.1:8000"},
-            "onestep.E070 METRICS_BIND: it is the port of BIND",
+            "onestep.E055 METRICS_BIND: it is the port of BIND",
         ),
         ({"METRICS_BIND": "9464"}, "onestep.E002 METRICS_BIND: '9464' is not HOST:PORT"),
         ({"PGBOUNCER_ADMIN": "pgbouncer:6432"}, "onestep.E001 PGBOUNCER_STATS_PASSWORD: it is not set"),

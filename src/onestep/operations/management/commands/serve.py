@@ -40,7 +40,7 @@ class Command(BaseCommand):
                 try_to_listen()
             except OSError as error:
                 raise CommandError(
-                    f"onestep.E070 METRICS_BIND: nothing can listen on {settings.METRICS_BIND}: {error.strerror}.\n"
+                    f"onestep.E055 METRICS_BIND: nothing can listen on {settings.METRICS_BIND}: {error.strerror}.\n"
                     "    Give an address of this machine and a port that is free: 0.0.0.0:9464",
                     returncode=os.EX_CONFIG,
                 ) from error
