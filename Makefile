@@ -58,6 +58,12 @@ prod-logs: ## Follow production's logs; Ctrl-C leaves
 prod-status: ## Show containers and the last backup; fail where anything is not well
 	@$(PYTHON) -m tools.production status
 
+prod-createsuperuser: ## Make an administrator of production
+	@$(PYTHON) -m tools.production createsuperuser
+
+prod-compose: ## Run Docker Compose on production's stack: make prod-compose RUN='restart balancer'
+	@$(PYTHON) -m tools.production compose $(RUN)
+
 deploy: ## Move production to another image and drop no request: IMAGE=name, or one built from this checkout
 	@$(PYTHON) -m tools.production deploy $(IMAGE)
 

@@ -2,11 +2,11 @@
 # Runs once, when the data volume is made: two roles beside the superuser, who has nothing to do with the application.
 # `onestep_owner` owns the database: migrations, backups, restores. `onestep` serves: it reads and writes rows.
 set -eu
-read_secret() { cat "/run/secrets/$1"; }
 psql --quiet --no-psqlrc --set=ON_ERROR_STOP=1 --username="$POSTGRES_USER" --dbname="$POSTGRES_DB" \
-  --set=database="$POSTGRES_DB" \
-  --set=owner_password="$(read_secret db_owner_password)" \
-  --set=password="$(read_secret db_password)" <<'SQL'
+  --set=database="$POSTGRES_DB" <<'SQL'
+-- Read by psql, which so has them in no argument.
+\set owner_password `cat /run/secrets/db_owner_password`
+\set password `cat /run/secrets/db_password`
 CREATE ROLE onestep_owner LOGIN CREATEDB PASSWORD :'owner_password';
 CREATE ROLE onestep LOGIN PASSWORD :'password';
 ALTER DATABASE :"database" OWNER TO onestep_owner;

@@ -16,7 +16,7 @@ from typing import Any
 
 # What an entrypoint that starts as root needs to give a folder to a user, and to become that user for good.
 CAPABILITIES = {"CHOWN", "DAC_READ_SEARCH", "FOWNER", "SETGID", "SETPCAP", "SETUID"}
-DATABASE_IMAGES = ("postgres:", "edoburu/pgbouncer:")
+DATABASE_IMAGES = re.compile(r"postgres:|.*pgbouncer")
 HOST_NAMESPACES = ("network_mode", "pid", "ipc", "userns_mode", "uts", "cgroup")
 
 
@@ -70,8 +70,11 @@ def broken_rules(
             found.append(f"{name}: its health check is switched off, and it is no job that ends")
         if unattended:
             found += [f"{name}: {fault}" for fault in endurance_faults(service)]
-        if service.get("image", "").startswith(DATABASE_IMAGES):
-            found += [f"{name}: {fault}" for fault in database_faults(service, config["networks"])]
+        if DATABASE_IMAGES.match(service.get("image", "")):
+            found += [f"{name}: {fault}" for fault in network_faults(service, config["networks"])]
+            # An image of ours brings its own.
+            if "build" not in service and not service.get("healthcheck", {}).get("test"):
+                found.append(f"{name}: it has no health check")
         if "container_name" in service:
             found.append(f"{name}: container_name stands in the way of a second stack")
         image = service.get("image")
@@ -140,10 +143,8 @@ def endurance_faults(service: Mapping[str, Any]) -> Iterator[str]:
         yield f"restart: {policy} has no end; set on-failure:10"
 
 
-def database_faults(service: Mapping[str, Any], networks: Mapping[str, Any]) -> Iterator[str]:
-    """Yield how a database could be reached, and what hides that it is down."""
+def network_faults(service: Mapping[str, Any], networks: Mapping[str, Any]) -> Iterator[str]:
+    """Yield how a database could be reached."""
     for name in service.get("networks", {}):
         if not networks[name].get("internal"):
             yield f"it is on the network {name}, which is not internal"
-    if not service.get("healthcheck", {}).get("test"):
-        yield "it has no health check"

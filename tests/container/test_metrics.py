@@ -96,7 +96,7 @@ def promtool(image: str, *arguments: str) -> tuple[int, str]:
 def test_configuration_and_rules_are_valid(image: str) -> None:
     status, said = promtool(image, "check", "config", "/etc/prometheus/prometheus.yml")
     assert status == 0, said
-    assert "SUCCESS: 13 rules found" in said
+    assert "SUCCESS: 15 rules found" in said
 
 
 def test_alerts_are_raised_when_they_should(image: str) -> None:
@@ -183,6 +183,11 @@ def test_requests_are_counted_exactly(observed: tuple[ProductionStack, Prometheu
     each = [value for _, value in prometheus.query(f'sum by (instance) (onestep_requests_total{{route="{LIST}"}})')]
     assert len(each) == REPLICAS
     assert all(each)
+    for whose in (
+        'frontend_http_responses_total{proxy="web",',
+        "server_http_responses_total{",
+    ):  # as BalancerErrors asks
+        assert (prometheus.value(f'sum(haproxy_{whose} code="4xx"}})') or 0) >= 900
     connections = prometheus.query("onestep_database_connections")
     assert {labels["worker"] for labels, _ in connections} == {str(number) for number in range(WORKERS)}
     assert 0 < sum(value for _, value in connections) <= REPLICAS * WORKERS * THREADS

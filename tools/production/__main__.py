@@ -13,7 +13,7 @@ from tools.production.deploy import deploy, rollback, scale
 from tools.production.drill import drill
 from tools.production.initialise import initialise
 from tools.production.stack import CHECKOUT, Production, ProductionError
-from tools.production.start import follow_logs, start, stop
+from tools.production.start import create_superuser, follow_logs, run_compose, start, stop
 from tools.production.status import show_status
 
 COMMANDS: dict[str, Callable[..., None]] = {
@@ -22,6 +22,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "down": stop,
     "logs": follow_logs,
     "status": show_status,
+    "compose": run_compose,
+    "createsuperuser": create_superuser,
     "deploy": deploy,
     "rollback": rollback,
     "scale": scale,
@@ -39,7 +41,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="tools.production")
     parser.add_argument("command", choices=COMMANDS)
     parser.add_argument(
-        "arguments", nargs="*", help="of deploy an image, of scale a number, of restore and drill a backup"
+        "arguments",
+        nargs=argparse.REMAINDER,
+        help="of deploy an image, of scale a number, of restore and drill a backup, of compose all of it",
     )
     arguments = parser.parse_args()
     try:

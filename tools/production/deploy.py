@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from tools.production.backups import back_up
 from tools.production.images import build_others, build_web, describe, find_image, image_id, keep, outdated
 from tools.production.lock import alone
@@ -9,6 +11,9 @@ from tools.production.replicas import replicas
 from tools.production.rollout import MOST, Rollout
 from tools.production.stack import Production, ProductionError, run
 from tools.production.steps import Steps, say
+
+# What gunicorn gets beyond its own time to end: MARGIN_SECONDS in onestep.operations.server.
+STOP_MARGIN_SECONDS = 5
 
 # What `onestep migrate` says without one.
 WANTS_BACKUP = "onestep.E116"
@@ -20,6 +25,7 @@ def deploy(production: Production, image: str = "") -> None:
     Raises ProductionError where anything fails; the stack then runs what it ran before.
     """
     production.require()
+    require_time_to_stop(production)
     with alone(production):
         require_running(production)
         steps = Steps()
@@ -115,6 +121,22 @@ def require_connections(production: Production, image: str, number: int) -> None
                 done.stderr.strip(),
             )
         )
+
+
+def require_time_to_stop(production: Production) -> None:
+    """Raise ProductionError where a replica would be killed before it has finished what it may have under way."""
+    web = production.config()["services"]["web"]
+    needed = sum(int(web["environment"][name]) for name in ("DRAIN_SECONDS", "GRACEFUL_TIMEOUT")) + STOP_MARGIN_SECONDS
+    if seconds(web["stop_grace_period"]) < needed:
+        what = f"STOP_GRACE_PERIOD={web['stop_grace_period']}: Docker would kill replicas that finish their requests."
+        todo = f"Set it to {needed}s or more: DRAIN_SECONDS, GRACEFUL_TIMEOUT, and {STOP_MARGIN_SECONDS} s to end."
+        raise ProductionError(("E117", what, todo))
+
+
+def seconds(duration: str) -> float:
+    """Return the seconds of a duration as Compose prints it: 1m30s."""
+    units = {"h": 3600, "m": 60, "s": 1, "ms": 0.001, "us": 1e-6, "ns": 1e-9}
+    return sum(float(number) * units[unit] for number, unit in re.findall(r"([\d.]+)(h|ms|us|ns|m|s)", duration))
 
 
 def migrate(production: Production, image: str) -> None:

@@ -1,13 +1,14 @@
-"""`make prod-up`, `make prod-down`, `make prod-logs`: everything started, stopped, listened to."""
+"""`make prod-up`, `make prod-down`, `make prod-logs`: all started, stopped, listened to; and what Compose does."""
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
-from typing import Any
+from typing import Any, NoReturn
 
 from tools.production.data_mount import require_data_mount
-from tools.production.deploy import migrate, number_of_replicas, replace
-from tools.production.images import build_others, build_web
+from tools.production.deploy import migrate, number_of_replicas, replace, require_time_to_stop
+from tools.production.images import build_others, build_web, image_id
 from tools.production.lock import alone
 from tools.production.rollout import Rollout
 from tools.production.stack import Production
@@ -15,16 +16,21 @@ from tools.production.steps import Steps, say
 
 
 def start(production: Production) -> None:
-    """Start the stack and wait until it is healthy. The first time the images are built from this checkout.
+    """Start the stack and wait until it is healthy. The images are built from this checkout where
+    they are not there: the first time, and on another host.
 
     What runs is brought to today's settings: replicas of `web` by a rollout, other services by being made anew.
     Raises ProductionError with everything that is missing, before anything is started.
     """
     production.require()
     require_data_mount(production)
+    require_time_to_stop(production)
     with alone(production):
         steps = Steps()
-        if "ONESTEP_IMAGE" not in production.state():
+        noted = production.state().get("ONESTEP_IMAGE", "")
+        if not image_id(noted):
+            if noted:
+                say(f"The image that ran, {noted}, is not on this host: this checkout's takes its place.")
             production.note(ONESTEP_IMAGE=build_web(production, steps))
         build_others(production, steps, missing_only=True)
         image = production.state()["ONESTEP_IMAGE"]
@@ -57,6 +63,16 @@ def follow_logs(production: Production) -> None:
     """Follow the logs of all services, from the last lines of each. Leaving by Ctrl-C is no fault."""
     with suppress(KeyboardInterrupt):
         production.compose("logs", "--follow", "--tail=50")
+
+
+def run_compose(production: Production, *arguments: str) -> NoReturn:
+    """Become `docker compose` with this stack's files and settings, on the caller's terminal."""
+    os.execvpe("docker", production.command(*arguments), production.environment())
+
+
+def create_superuser(production: Production) -> NoReturn:
+    """Become `onestep createsuperuser` in a replica, which asks for name and password."""
+    run_compose(production, "exec", "web", "onestep", "createsuperuser")
 
 
 def needed_by(service: str, services: dict[str, Any]) -> set[str]:

@@ -16,6 +16,8 @@ COLUMNS = ("CONTAINER", "STATE", "HEALTH", "RESTARTS", "EXIT", "IMAGE", "AGE", "
 JOBS = ("migrate",)  # they end, and have done their work
 # One that was started again within this time may well end again: Docker waits at most a minute between two tries.
 LATELY = timedelta(minutes=10)
+# Docker counts for as long as the container lives: who ends once a year would be given up after ten.
+SEEN_TO = 5
 GIVES_UP_AFTER = 10  # restart: on-failure:10 of compose.prod.yml
 
 Problem = tuple[str, str, str]
@@ -94,26 +96,45 @@ def missing(services: dict[str, Any], found: list[Replica]) -> list[Problem]:
 
 def fault(replica: Replica) -> Problem | None:
     """Return what is wrong with a container."""
+    if replica.restarts and (found := restarted(replica)):
+        return found
     name = f"{replica.service}-{replica.number}"
-    why = "its memory was used up" if replica.killed_for_memory else f"lastly with exit status {replica.exit_code}"
-    look = f"Its last words: docker logs --tail=30 {replica.name}"
-    again = f"{name} keeps ending: {replica.restarts} of {GIVES_UP_AFTER} times so far"
-    if replica.state == "restarting":
-        return "E100", f"{again}, {why}.", look
-    if replica.state == "running" and replica.restarts and since(replica.started) < LATELY:
-        return "E100", f"{again}.", look  # Docker has forgotten how
-    if replica.state == "exited" and replica.restarts >= GIVES_UP_AFTER:
-        return "E100", f"{name} was given up: it ended {replica.restarts} times, {why}.", f"{look}. Then make prod-up."
     if replica.state != "running" and not (replica.service in JOBS and replica.exit_code == 0):
         said = f": {replica.error}" if replica.error else ""
+        what = f"{name} is {replica.state}, with exit status {replica.exit_code}{said}."
+        return "E101", what, f"{last_words(replica)}. Then make prod-up."
+    if replica.health == "unhealthy":
         return (
             "E101",
-            f"{name} is {replica.state}, with exit status {replica.exit_code}{said}.",
-            f"{look}. Then make prod-up.",
+            f"{name} runs, and is not healthy.",
+            f"{last_words(replica)}. make prod-up replaces a replica.",
         )
-    if replica.health == "unhealthy":
-        return "E101", f"{name} runs, and is not healthy.", f"{look}. make prod-up replaces a replica."
     return None
+
+
+def restarted(replica: Replica) -> Problem | None:
+    """Return what is wrong with a container that Docker has started again, but for once or so long ago."""
+    name, number = f"{replica.service}-{replica.number}", replica.restarts
+    why = "its memory was used up" if replica.killed_for_memory else f"lastly with exit status {replica.exit_code}"
+    todo = last_words(replica)
+    if replica.state == "exited" and number >= GIVES_UP_AFTER:
+        what = f"was given up: it ended {number} times, {why}."
+        todo += ". Then make prod-up."
+    elif replica.state == "restarting":
+        what = f"keeps ending: {number} of {GIVES_UP_AFTER} times so far, {why}."
+    elif replica.state == "running" and since(replica.started) < LATELY:
+        what = f"keeps ending: {number} of {GIVES_UP_AFTER} times so far."  # Docker has forgotten how
+    elif replica.state == "running" and number >= SEEN_TO:
+        what = f"was started again {number} times, and will not be after {GIVES_UP_AFTER}."
+        todo += f". make prod-compose RUN='restart {replica.service}' counts anew."
+    else:
+        return None
+    return "E100", f"{name} {what}", todo
+
+
+def last_words(replica: Replica) -> str:
+    """Return where to read why a container ended."""
+    return f"Its last words: docker logs --tail=30 {replica.name}"
 
 
 def unfinished(production: Production, services: dict[str, Any]) -> list[Problem]:

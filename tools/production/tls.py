@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 Problem = tuple[str, str, str]
 LOOPBACK = ("127.", "::1", "[::1]")
 OFF = {"0", "false", "no", "off"}  # as onestep.environment reads HTTPS
+NAMES = re.compile(r"[\w.*-]+(, [\w.*-]+)*")
 READABLE_BY_ALL = 0o004
 
 
@@ -29,6 +31,11 @@ def tls_problems(setting: Callable[[str, str], str], folder: Path) -> list[Probl
         )
     if by_caddy and not setting("DOMAIN", ""):
         problems.append(("E084", "DOMAIN is empty: Caddy would not know what to get a certificate for.", "Set DOMAIN."))
+    elif by_caddy and not NAMES.fullmatch(setting("DOMAIN", "")):
+        what = f"DOMAIN={setting('DOMAIN', '')}: these are no names that Caddy could get a certificate for."
+        problems.append(
+            ("E084", what, "Give names alone, each after a comma and a space: a.example.org, b.example.org")
+        )
     if by_caddy and not certificate and not setting("BIND_ADDRESS", "127.0.0.1").startswith(LOOPBACK):
         problems.append(
             (

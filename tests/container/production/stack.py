@@ -168,6 +168,7 @@ def production_stack(
         (stack.folder / "state.env").write_text(f"ONESTEP_IMAGE={image or image_id()}\n")
         if up:
             stack.make("prod-up")
+            assert {one.attrs["Image"] for one in stack.containers("web")} == {image or image_id()}
         yield stack
     except BaseException:
         stack.print_logs()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import secrets
 import signal
 
 from tests.container.production.stack import ProductionStack
 from tests.container.production.watching import Run
 from tests.container.service import image_id
+from tests.container.terminal import terminal
 
 
 def ids(output: str) -> list[str]:
@@ -46,6 +48,32 @@ def test_replica_that_is_gone_or_stopped_is_said(production: ProductionStack) ->
     production.make("prod-up")
     assert production.run("make", "prod-status").returncode == 0
     assert second.id in {one.id for one in production.containers("web")}, "one that was well was replaced"
+
+
+def test_administrator_is_made_and_logs_in(production: ProductionStack) -> None:
+    """The first thing that an operator does: name and password are asked for on the terminal."""
+    password = secrets.token_urlsafe(12)
+    command = ["make", "--no-print-directory", "prod-createsuperuser"]
+    with terminal(command, cwd=production.checkout, environment=production.environment()) as screen:
+        for question, answer in (
+            ("Username: ", "eve"),
+            ("Email address: ", "eve@example.org"),
+            ("Password: ", password),
+            ("Password (again): ", password),
+        ):
+            screen.expect(question)
+            screen.type(answer)
+        screen.expect("Superuser created successfully.")
+        assert screen.wait() == 0
+    with production.client("eve", password) as client:
+        assert client.get("/api/v1/people/").status_code == 200
+
+
+def test_compose_has_the_stacks_files(production: ProductionStack) -> None:
+    """Also for a command with options; its exit status is make's failure."""
+    said = production.make("prod-compose", "RUN=exec -T web onestep budget --json")
+    assert json.loads(said)["fits"] is True
+    assert production.run("make", "prod-compose", "RUN=exec -T web onestep nothing").returncode != 0
 
 
 def test_logs_are_followed_until_ctrl_c(production: ProductionStack) -> None:

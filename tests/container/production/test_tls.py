@@ -24,7 +24,7 @@ from tests.container.production.stack import ProductionStack, production_stack
 from tests.container.service import image_id
 from tests.container.stack import free_port, wait_until
 
-DOMAIN = "onestep.test"
+DOMAIN, SECOND = "onestep.test", "www.onestep.test"
 CONNECTIONS = 40  # of one client
 HSTS = "strict-transport-security"
 
@@ -52,7 +52,8 @@ class Secured:
     def curl(self, url: str, *options: str) -> Answer:
         """Send a request as any client would, with our certificates trusted and the name known."""
         ports = (self.stack.port, self.http_port, self.tls_port)
-        names = [part for port in ports for part in ("--resolve", f"{DOMAIN}:{port}:127.0.0.1")]
+        pairs = [f"{name}:{port}:127.0.0.1" for name in (DOMAIN, SECOND) for port in ports]
+        names = [part for pair in pairs for part in ("--resolve", pair)]
         trust = ["--cacert", str(self.authority if f":{self.tls_port}" in url else self.certificate)]
         command = ["curl", "--silent", "--show-error", "--include", "--max-time", "10", *names, *trust, *options, url]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -94,6 +95,7 @@ WRONG = {
     "unreadable": ({"TLS_CERTIFICATE": "{folder}/private.pem"}, "E082"),
     "HTTPS off": ({"TLS_CERTIFICATE": "{folder}/with-key.pem", "HTTPS": "0"}, "E083"),
     "no name": ({"COMPOSE_PROFILES": "tls"}, "E084"),
+    "names run together": ({"COMPOSE_PROFILES": "tls", "DOMAIN": "a.test,b.test"}, "E084"),
     "open past Caddy": ({"COMPOSE_PROFILES": "tls", "DOMAIN": DOMAIN, "BIND_ADDRESS": "0.0.0.0"}, "E085"),
 }
 
@@ -123,11 +125,11 @@ def secured(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     make_certificate(certificate, pem)
     http_port, tls_port = free_port(), free_port()
     settings = {
-        "ALLOWED_HOSTS": DOMAIN,
+        "ALLOWED_HOSTS": f"{DOMAIN},{SECOND}",
         "HTTPS": "1",
         "TLS_CERTIFICATE": str(pem),
         "COMPOSE_PROFILES": "tls",
-        "DOMAIN": DOMAIN,
+        "DOMAIN": f"{DOMAIN}, {SECOND}",
         "CADDY_ISSUER": "internal",
         "TLS_BIND_ADDRESS": "127.0.0.1",
         "HTTP_PORT": str(http_port),
@@ -169,6 +171,12 @@ def test_http_is_redirected_by_caddy(secured: Secured) -> None:
     answer = secured.curl(f"http://{DOMAIN}:{secured.http_port}/api/v1/people/?search=x")
     assert answer.status == 308
     assert answer.headers["location"] == f"https://{secured.by_caddy}/api/v1/people/?search=x"
+
+
+def test_caddy_has_a_certificate_for_each_name(secured: Secured) -> None:
+    assert secured.curl(f"https://{SECOND}:{secured.tls_port}/health/live").status == 200
+    answer = secured.curl(f"http://{SECOND}:{secured.http_port}/health/live")
+    assert (answer.status, answer.headers["location"]) == (308, f"https://{SECOND}:{secured.tls_port}/health/live")
 
 
 @pytest.mark.parametrize("way", ["by_balancer", "by_caddy"])
@@ -313,7 +321,7 @@ def test_renewed_certificate_is_taken_up(secured: Secured) -> None:
     before = served_certificate(secured.stack.port)
     pem = secured.certificate.with_name("with-key.pem")
     make_certificate(secured.certificate, pem)
-    secured.stack.compose("restart", "balancer")
+    secured.stack.make("prod-compose", "RUN=restart balancer")
     wait_until(lambda: secured.is_healthy("balancer"), at_most=20)
     assert secured.curl(f"https://{secured.by_balancer}/health/live").status == 200
     assert served_certificate(secured.stack.port) not in {b"", before}

@@ -62,6 +62,7 @@ def test_what_is_well_is_no_fault(fine: dict[str, Any]) -> None:
             "web-3 keeps ending: 3 of 10 times so far, lastly with exit status 1.",
         ),
         ({"restarts": 1, "started": moment(seconds=20)}, "E100", "web-3 keeps ending: 1 of 10 times so far."),
+        ({"restarts": 5}, "E100", "web-3 was started again 5 times, and will not be after 10."),
         ({"state": "restarting", "restarts": 2, "killed_for_memory": True}, "E100", "its memory was used up"),
         (
             {"state": "exited", "restarts": 10, "exit_code": 3},
