@@ -105,7 +105,7 @@ test: $(NOX_INSTALLED) ## Run the unit tests on a real PostgreSQL (nox -s tests)
 check: engine $(NOX_INSTALLED) ## Run what each change has to pass, in half an hour (nox -t check)
 	$(NOX) -t check
 
-check-long: engine $(NOX_INSTALLED) ## Run the long checks: rollouts, backups, restores, metrics (nox -t long)
+check-long: engine $(NOX_INSTALLED) ## Run the long checks, of production above all (nox -t long)
 	$(NOX) -t long
 
 engine:

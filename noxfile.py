@@ -352,7 +352,7 @@ def production(session: nox.Session) -> None:
     test_image(session, *(file for file in files_about("") if file not in others))
 
 
-@nox.session(venv_backend="none", tags=["check", "image"])
+@nox.session(venv_backend="none", tags=["long", "image"])
 def balancer(session: nox.Session) -> None:
     """Send requests to replicas that are ready and never twice; bound clients, believe no forged address, speak TLS."""
     test_image(session, *files_about(*SUBJECTS["balancer"]))
