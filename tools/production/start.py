@@ -1,10 +1,11 @@
-"""`make prod-up`, `make prod-down`, `make prod-logs`: everything started, stopped, listened to."""
+"""`make prod-up`, `make prod-quiesce`, `make prod-down`, `make prod-logs`: all started, stopped, listened to."""
 
 from __future__ import annotations
 
 from contextlib import suppress
 from typing import Any
 
+from tools.production.backups import stop_services
 from tools.production.data_mount import require_data_mount
 from tools.production.deploy import migrate, number_of_replicas, replace
 from tools.production.images import build_others, build_web
@@ -51,6 +52,13 @@ def stop(production: Production) -> None:
     with alone(production):
         production.compose("down")
         say("Stopped. The data is in its volumes; make prod-up starts again.")
+
+
+def quiesce(production: Production) -> None:
+    """Stop what writes: replicas finish what they have, and the balancer answers 503. Database and backups run on."""
+    with alone(production):
+        stop_services(production)
+        say("Nothing writes any more; requests get 503. make prod-up serves again.")
 
 
 def follow_logs(production: Production) -> None:
