@@ -2,7 +2,8 @@
 # Those under "containers" need Docker and make; the others Python 3.11 or newer and make.
 .DEFAULT_GOAL := help
 .PHONY: help up down build logs shell migrate createsuperuser demo demo-reset test check check-long engine \
-  prod-init prod-up prod-down prod-logs prod-status deploy rollback scale backup backups restore restore-undo restore-cleanup drill
+  prod-init prod-up prod-quiesce prod-down prod-logs prod-status prod-createsuperuser prod-compose deploy rollback scale \
+  backup backups restore restore-undo restore-cleanup drill
 
 WEB_PORT ?= 8000
 export WEB_PORT
@@ -48,6 +49,9 @@ prod-init: ## Make production/ with settings and strong secrets; what is there s
 
 prod-up: ## Start production, or what is missing of it, with today's settings; wait until it is healthy
 	@$(PYTHON) -m tools.production up
+
+prod-quiesce: ## Stop what writes: requests get 503, database and backups run on; make prod-up serves again
+	@$(PYTHON) -m tools.production quiesce
 
 prod-down: ## Stop production; the data stays
 	@$(PYTHON) -m tools.production down

@@ -13,12 +13,13 @@ from tools.production.deploy import deploy, rollback, scale
 from tools.production.drill import drill
 from tools.production.initialise import initialise
 from tools.production.stack import CHECKOUT, Production, ProductionError
-from tools.production.start import create_superuser, follow_logs, run_compose, start, stop
+from tools.production.start import create_superuser, follow_logs, quiesce, run_compose, start, stop
 from tools.production.status import show_status
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "init": initialise,
     "up": start,
+    "quiesce": quiesce,
     "down": stop,
     "logs": follow_logs,
     "status": show_status,

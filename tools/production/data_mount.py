@@ -13,37 +13,64 @@ from pathlib import Path
 from tools.production.stack import Production, ProductionError, run
 
 VOLUMES = ("postgres_data", "media_volume", "backup_work")  # the last holds a dump while it is stored
+# The words for yes and no that onestep.environment takes.
+SWITCHES = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 ESCAPED = re.compile(r"\\([0-7]{3})")  # how mountinfo writes spaces and the like
 
 
-def require_data_mount(production: Production, root: Path = Path("/")) -> None:
-    """Make the volumes' folders in DATA_MOUNT. `root` is where /proc, /sys and /dev are looked for.
+def require_data_mount(production: Production) -> None:
+    """Make the volumes' folders in DATA_MOUNT, where it is set. Raises ProductionError as `find_data_mount` does."""
+    folder = find_data_mount(production)
+    if folder:
+        make_folders(folder)
+
+
+def find_data_mount(production: Production) -> Path | None:
+    """Return the folder DATA_MOUNT, where it is set.
 
     Raises ProductionError where it is missing, is no mount point or is not encrypted and has to be, and where a volume
-    was made elsewhere: its data would stay there.
+    was made elsewhere, so that its data would stay there, or is there and its folder is not. Nothing is made.
     """
-    mount, required = production.setting("DATA_MOUNT"), production.setting("REQUIRE_ENCRYPTED_DATA", "0") == "1"
+    mount, required = production.setting("DATA_MOUNT"), is_encryption_required(production)
     if not mount:
         if required:
             todo = "Name the mount point of an encrypted file system, or set REQUIRE_ENCRYPTED_DATA=0."
             raise ProductionError(("E105", "REQUIRE_ENCRYPTED_DATA is set, and DATA_MOUNT is not.", todo))
-        return
+        return None
     folder = Path(mount)
     if not folder.is_absolute() or not folder.is_dir():
         raise ProductionError(("E105", f"DATA_MOUNT={mount} is no folder of this host.", "Create and mount it."))
     if required:
-        require_encryption(folder.resolve(), root)
+        require_encryption(folder.resolve(), Path("/"))
     for name in VOLUMES:
         require_volume(production, name, folder / name)
+    return folder
+
+
+def is_encryption_required(production: Production) -> bool:
+    """Return what REQUIRE_ENCRYPTED_DATA says. Raises ProductionError where that is no word for yes or no."""
+    word = production.setting("REQUIRE_ENCRYPTED_DATA", "0")
+    if word.lower() not in SWITCHES:
+        what = f"REQUIRE_ENCRYPTED_DATA={word} is not one of {', '.join(SWITCHES)}."
+        raise ProductionError(("E105", what, "Set it to 1 where the data has to be encrypted, else to 0."))
+    return SWITCHES[word.lower()]
+
+
+def make_folders(folder: Path) -> None:
+    """Make the volumes' folders in a folder. Raises ProductionError where that cannot be."""
+    for name in VOLUMES:
         try:
-            (folder / name).mkdir(exist_ok=True)
+            (folder / name).mkdir(parents=True, exist_ok=True)
         except OSError as error:
             what = f"{folder / name} cannot be made: {error.strerror}."
             raise ProductionError(("E105", what, f"Give yourself the right to write to {folder}.")) from error
 
 
 def require_encryption(folder: Path, root: Path) -> None:
-    """Raise ProductionError where a folder is no mount point, or of a file system that is not encrypted."""
+    """Raise ProductionError where a folder is no mount point, or of a file system that is not encrypted.
+
+    `root` is where /proc and /sys are looked for.
+    """
     mounted = mounts(root).get(str(folder))
     if not mounted:
         todo = "Mount the encrypted file system there first: on the disk below it the data would be in the clear."
@@ -93,12 +120,26 @@ def is_encrypted(device: Path) -> bool:
 def require_volume(production: Production, name: str, folder: Path) -> None:
     """Raise ProductionError where a volume is there already, and elsewhere than in this folder, or without it."""
     full = production.config()["volumes"][name]["name"]
-    found = run(["docker", "volume", "inspect", "--format={{json .Options}}", full], capture=True)
-    if found.returncode != 0:
+    if full not in existing_volumes():
         return
-    device = (json.loads(found.stdout) or {}).get("device")
+    found = run_docker("volume", "inspect", "--format={{json .Options}}", full)
+    device = (json.loads(found) or {}).get("device")
     if not device or Path(device) != folder:
         todo = 'docs/operations.md, "Encrypted data", says how to move it.'
         raise ProductionError(("E108", f"The volume {full} was made before, and is not in {folder}.", todo))
     if not folder.is_dir():
         raise ProductionError(("E106", f"{folder} is not there, and was.", "Mount its file system."))
+
+
+def existing_volumes() -> list[str]:
+    """Return the names of all volumes. Raises ProductionError where Docker does not say: none would be missed then."""
+    return run_docker("volume", "ls", "--quiet").split()
+
+
+def run_docker(*arguments: str) -> str:
+    """Return what a command of Docker prints. Raises ProductionError with its words where it fails."""
+    finished = run(["docker", *arguments], capture=True)
+    if finished.returncode != 0:
+        what = f"`docker {arguments[0]} {arguments[1]}` failed: {finished.stderr.strip()}"
+        raise ProductionError(("E090", what, "Start Docker, or give yourself the right to use it."))
+    return finished.stdout

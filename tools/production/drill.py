@@ -1,6 +1,7 @@
 """`make drill`: a backup restored into a stack of its own, compared table by table, and asked for an answer.
 
-It reads the repository of the installation, and touches nothing else of it.
+It reads the repository of the installation, and touches nothing else of it. With DATA_MOUNT the drill's data lies there
+too, for that may be encrypted, in a folder of its own that goes with the drill.
 """
 
 from __future__ import annotations
@@ -8,8 +9,10 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Mapping
+from pathlib import Path
 
 from tools.production.backups import in_backup, migrate_restored
+from tools.production.data_mount import VOLUMES, find_data_mount, make_folders
 from tools.production.probe import ask, require_answer
 from tools.production.stack import CHECKOUT, Production, ProductionError, run
 from tools.production.steps import Steps
@@ -20,8 +23,10 @@ DRILL_FILE = CHECKOUT / "docker/backup/drill.yml"
 class Drill(Production):
     """A second stack beside an installation, with its settings, secrets and images, and a project of its own."""
 
-    def __init__(self, production: Production) -> None:
+    def __init__(self, production: Production, mount: Path | None) -> None:
+        """`mount` is the installation's DATA_MOUNT, where it has one."""
         super().__init__(production.folder)
+        self.data = mount / "drill" if mount else None
         self.of = str(production.config()["name"])
         self.name = f"{self.of}-drill"
 
@@ -33,11 +38,30 @@ class Drill(Production):
     def environment(self, env: Mapping[str, str] | None = None) -> dict[str, str]:
         """Return the environment, with the installation whose backups are read; one replica is enough."""
         own = {"DRILL_OF": self.of, "WEB_REPLICAS": "1", "COMPOSE_PROJECT_NAME": self.name}
+        if self.data:
+            own["DATA_MOUNT"] = str(self.data)  # the live folders are those of the live stack alone
         return {**super().environment(), **own, **(env or {})}
 
     def remove(self) -> None:
-        """Remove the drill's containers, networks and volumes."""
+        """Remove the drill's containers, networks, volumes and folder. Raises ProductionError where that stays."""
         run(self.command("down", "--volumes", "--remove-orphans", "--timeout=1"), env=self.environment(), capture=True)
+        if self.data and self.data.exists():
+            self.remove_folder(self.data)
+
+    def remove_folder(self, folder: Path) -> None:
+        """Remove the drill's folder, by the database's image as root: what lies in it is of the containers' users.
+
+        The container gets this folder alone, and removes what a drill makes there.
+        """
+        image = self.config()["services"]["db"]["image"]
+        mount = f"--mount=type=bind,source={folder},target=/drill"
+        command = ["docker", "run", "--rm", "--network=none", "--user=0", "--entrypoint=rm", mount, image, "-rf"]
+        finished = run([*command, *(f"/drill/{name}" for name in VOLUMES)], capture=True)
+        try:
+            folder.rmdir()
+        except OSError as error:
+            what = f"The drill's folder {folder} cannot be removed: {finished.stderr.strip() or error.strerror}."
+            raise ProductionError(("E079", what, "Remove it: the data of a backup may be in it.")) from error
 
 
 def drill(production: Production, snapshot: str = "latest") -> None:
@@ -46,10 +70,12 @@ def drill(production: Production, snapshot: str = "latest") -> None:
     Raises ProductionError where anything differs or does not answer. The drill is removed either way.
     """
     production.require()
-    rehearsal = Drill(production)
+    rehearsal = Drill(production, find_data_mount(production))
     steps = Steps()
     rehearsal.remove()  # one that was killed
     try:
+        if rehearsal.data:
+            make_folders(rehearsal.data)
         with steps.step("Start a fresh PostgreSQL"):
             rehearsal.output("up", "--detach", "--wait", "db")
         with steps.step(f"Restore {snapshot} and compare every table"):

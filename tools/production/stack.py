@@ -23,7 +23,12 @@ SECRETS = (
     "pgbouncer_stats_password",
     "grafana_password",
 )
-LINE = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)=(?P<value>.*)")
+# An entry of an env file as Compose reads it; what stands in quotes may go over several lines.
+ENTRY = re.compile(
+    r"""^[ \t]*(?:export[ \t]+)?(?P<name>[A-Za-z_][A-Za-z0-9_]*)[ \t]*[=:][ \t]*"""
+    r"""(?:(?P<quote>['"])(?P<quoted>(?:\\[\s\S]|(?!(?P=quote))[^\\])*)(?P=quote)|(?P<plain>.*))""",
+    re.MULTILINE,
+)
 
 
 class ProductionError(Exception):
@@ -62,8 +67,11 @@ class Production:
         return {**os.environ, **self.state(), "PRODUCTION": str(self.folder), **(env or {})}
 
     def setting(self, name: str, default: str = "") -> str:
-        """Return a setting that the tools read themselves; as for Compose, the shell's counts more than the file's."""
-        return os.environ.get(name) or read_values(self.settings_file).get(name) or default
+        """Return a setting that the tools read themselves; as for Compose, the shell's counts more than the file's.
+
+        Also where the shell's is empty.
+        """
+        return os.environ.get(name, read_values(self.settings_file).get(name)) or default
 
     def compose(self, *arguments: str, env: Mapping[str, str] | None = None) -> None:
         """Run `docker compose`, its output on the terminal. Raises ProductionError where it fails."""
@@ -165,11 +173,20 @@ def run(
 
 
 def read_values(file: Path, over: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return the NAME=value lines of an env file, quotes removed; what `over` has counts more, as for Compose."""
-    values = {}
-    if file.exists():
-        for line in file.read_text().splitlines():
-            match = LINE.fullmatch(line.strip())
-            if match:
-                values[match["name"]] = match["value"].strip().strip("'\"")
+    """Return the NAME=value entries of an env file as Compose reads them; what `over` has counts more, as for Compose.
+
+    A comment begins at ` #`, or after the closing quote. References to variables, and escapes such as `\\n`, stay as
+    they are written.
+    """
+    text = file.read_text() if file.exists() else ""
+    values = {match["name"]: value_of(match) for match in ENTRY.finditer(text)}
     return values | {name: value for name, value in (over or {}).items() if name in values}
+
+
+def value_of(entry: re.Match[str]) -> str:
+    """Return the value of an entry of an env file, without quotes and comment."""
+    quote = entry["quote"]
+    if not quote:
+        return entry["plain"].partition(" #")[0].rstrip()
+    escaped = {quote} if quote == "'" else {quote, "\\"}
+    return re.sub(r"\\([\s\S])", lambda found: found[1] if found[1] in escaped else found[0], entry["quoted"])

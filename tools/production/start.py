@@ -1,4 +1,4 @@
-"""`make prod-up`, `make prod-down`, `make prod-logs`: all started, stopped, listened to; and what Compose does."""
+"""`make prod-up`, `prod-quiesce`, `prod-down`, `prod-logs`, `prod-compose`: what starts, stops and shows the stack."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 from contextlib import suppress
 from typing import Any, NoReturn
 
+from tools.production.backups import stop_services
 from tools.production.data_mount import require_data_mount
 from tools.production.deploy import migrate, number_of_replicas, replace, require_time_to_stop
 from tools.production.images import build_others, build_web, image_id
@@ -57,6 +58,13 @@ def stop(production: Production) -> None:
     with alone(production):
         production.compose("down")
         say("Stopped. The data is in its volumes; make prod-up starts again.")
+
+
+def quiesce(production: Production) -> None:
+    """Stop what writes: replicas finish what they have, and the balancer answers 503. Database and backups run on."""
+    with alone(production):
+        stop_services(production)
+        say("Nothing writes any more; requests get 503. make prod-up serves again.")
 
 
 def follow_logs(production: Production) -> None:

@@ -7,6 +7,7 @@ import time
 
 import docker
 import pytest
+from docker.models.containers import Container
 
 from tests.container.open_load import Arrival, open_load
 from tests.container.production.stack import ProductionStack
@@ -36,6 +37,26 @@ def test_request_under_way_is_finished(production: ProductionStack, command: lis
     production.make("prod-up")
     stored = production.sql(f"SELECT name FROM people_person WHERE name LIKE '{' '.join(command)} _' ORDER BY name")
     assert stored.splitlines() == names
+
+
+def test_quiesced_service_takes_nothing_and_serves_again(production: ProductionStack) -> None:
+    """The balancer says so, and the database runs on for a backup."""
+    production.make("prod-up")
+    with production.client() as client:
+        production.make("prod-quiesce")
+        answer = client.post("/api/v1/people/", json={"name": "Too late"})
+    assert (answer.status_code, answer.json()["type"]) == (503, "urn:onestep:problem:unavailable")
+    left = {one.labels["com.docker.compose.service"] for one in running(production)}
+    assert left == {"backup", "balancer", "db"}
+    production.make("prod-up")
+    with production.client() as client:
+        assert client.post("/api/v1/people/", json={"name": "In time"}).status_code == 201
+
+
+def running(stack: ProductionStack) -> list[Container]:
+    """Return the stack's containers that run."""
+    ours = {"label": f"com.docker.compose.project={stack.project}"}
+    return list(docker.from_env().containers.list(filters=ours))
 
 
 def test_container_that_is_starting_can_be_stopped() -> None:

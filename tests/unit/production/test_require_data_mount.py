@@ -122,6 +122,9 @@ def test_mount_of_this_machine_that_is_not_encrypted_is_refused() -> None:
         ("DATA_MOUNT=/not/there\n", "onestep.E105 DATA_MOUNT=/not/there is no folder of this host."),
         ("DATA_MOUNT=data\n", "onestep.E105 DATA_MOUNT=data is no folder of this host."),
         ("DATA_MOUNT=/dev/shm\nREQUIRE_ENCRYPTED_DATA=1\n", "onestep.E107 /dev/shm is on "),
+        ("DATA_MOUNT=/dev/shm\nREQUIRE_ENCRYPTED_DATA=maybe\n", "onestep.E105 REQUIRE_ENCRYPTED_DATA=maybe is not "),
+        ("REQUIRE_ENCRYPTED_DATA=2\n", "onestep.E105 REQUIRE_ENCRYPTED_DATA=2 is not one of 1, true, yes, on, 0, "),
+        ("REQUIRE_ENCRYPTED_DATA= # 1\n", "onestep.E105 REQUIRE_ENCRYPTED_DATA=# 1 is not "),
     ],
 )
 def test_settings_that_cannot_be_are_refused(tmp_path: Path, settings: str, error: str) -> None:
@@ -131,7 +134,15 @@ def test_settings_that_cannot_be_are_refused(tmp_path: Path, settings: str, erro
     assert str(raised.value).startswith(error)
 
 
-def test_nothing_is_asked_for_without_the_settings(tmp_path: Path) -> None:
-    (tmp_path / "settings.env").write_text("DATA_MOUNT=\nREQUIRE_ENCRYPTED_DATA=0\n")
+@pytest.mark.parametrize("word", ["1", "true", "YES", "on", "1 # as the policy says", '"true" # so', "'1'"])
+def test_each_word_for_on_requires_encryption(tmp_path: Path, word: str) -> None:
+    (tmp_path / "settings.env").write_text(f"DATA_MOUNT=/dev/shm\nREQUIRE_ENCRYPTED_DATA={word}\n")
+    with pytest.raises(ProductionError, match=r"onestep\.E107 /dev/shm is on "):
+        require_data_mount(Production(tmp_path))
+
+
+@pytest.mark.parametrize("word", ["", "0", "false", "No", "off", "0 # not yet", "''"])
+def test_nothing_is_asked_for_without_the_settings(tmp_path: Path, word: str) -> None:
+    (tmp_path / "settings.env").write_text(f"DATA_MOUNT=\nREQUIRE_ENCRYPTED_DATA={word}\n")
     require_data_mount(Production(tmp_path))
     assert [file.name for file in tmp_path.iterdir()] == ["settings.env"]
