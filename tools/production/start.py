@@ -17,10 +17,10 @@ from tools.production.steps import Steps, say
 
 
 def start(production: Production) -> None:
-    """Start the stack and wait until it is healthy. The images are built from this checkout where
-    they are not there: the first time, and on another host.
+    """Start the stack and wait until it is healthy.
 
-    What runs is brought to today's settings: replicas of `web` by a rollout, other services by being made anew.
+    Images that are not there are built from this checkout: the first time, and on another host. What
+    runs is brought to today's settings: replicas of `web` by a rollout, other services by being made anew.
     Raises ProductionError with everything that is missing, before anything is started.
     """
     production.require()
