@@ -12,6 +12,7 @@ from pathlib import Path
 
 import docker
 import pytest
+from docker.models.containers import Container
 
 from tests.container.open_load import Arrival, open_load
 from tests.container.production.backups import PATIENCE, contents, load_sample_data, upload
@@ -128,9 +129,12 @@ def test_drill_has_a_folder_of_its_own(moved: Moved) -> None:
     stack.make("backup")
     before, live = contents(stack), postgres(stack)
     killed = Run(stack, "make", "drill")
-    wait_until(lambda: is_healthy(f"{stack.project}-drill", "db"), at_most=PATIENCE)
+    wait_until(lambda: healthy(f"{stack.project}-drill", "db") != [], at_most=PATIENCE)
     killed.signal(signal.SIGKILL)
     killed.end()
+    [left] = healthy(f"{stack.project}-drill", "db")
+    assert left.exec_run(["rm", "/var/lib/postgresql/data/PG_VERSION"], user="postgres").exit_code == 0
+    left.kill()  # and no server starts on what it had
     assert size(drilled / "postgres_data") > 20_000_000
     said = stack.make("drill", at_most=900)
     assert "The drill is good: the API has 40 initiatives." in said
@@ -209,7 +213,7 @@ def postgres(stack: ProductionStack) -> tuple[str, str, str]:
     return container.id, container.attrs["State"]["StartedAt"], stack.sql("SELECT pg_postmaster_start_time()")
 
 
-def is_healthy(project: str, service: str) -> bool:
-    """Return whether a service of a project runs and is healthy."""
+def healthy(project: str, service: str) -> list[Container]:
+    """Return the containers of a project's service that are healthy."""
     labels = [f"com.docker.compose.project={project}", f"com.docker.compose.service={service}"]
-    return bool(docker.from_env().containers.list(filters={"label": labels, "health": "healthy"}))
+    return list(docker.from_env().containers.list(filters={"label": labels, "health": "healthy"}))

@@ -45,7 +45,8 @@ def test_quiesced_service_takes_nothing_and_serves_again(production: ProductionS
     with production.client() as client:
         production.make("prod-quiesce")
         answer = client.post("/api/v1/people/", json={"name": "Too late"})
-    assert (answer.status_code, answer.json()["type"]) == (503, "urn:onestep:problem:unavailable")
+    assert answer.status_code == 503, answer.text
+    assert answer.json()["type"] == "urn:onestep:problem:unavailable"
     left = {one.labels["com.docker.compose.service"] for one in running(production)}
     assert left == {"backup", "balancer", "db"}
     production.make("prod-up")
