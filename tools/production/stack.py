@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tools.production.backup_files import backup_file_problems
 from tools.production.ending import drop_lost_outputs, interruption_put_off
 from tools.production.tls import tls_problems
 
@@ -141,6 +142,7 @@ class Production:
                         ("E092", f"The secret {file} is empty.", "Remove it, and make prod-init makes one.")
                     )
         problems += tls_problems(self.setting, CHECKOUT)
+        problems += backup_file_problems(self.setting, CHECKOUT)
         if problems:
             raise ProductionError(*problems)
 
