@@ -86,8 +86,8 @@ backups: ## Show the backups
 restore: ## Replace production's data by a backup: make restore SNAPSHOT=latest CONFIRM=onestep
 	@$(PYTHON) -m tools.production restore '$(SNAPSHOT)' '$(CONFIRM)'
 
-restore-undo: ## Return to the data that the last restore replaced
-	@$(PYTHON) -m tools.production restore-undo
+restore-undo: ## Return to the data that the last restore replaced: make restore-undo CONFIRM=onestep
+	@$(PYTHON) -m tools.production restore-undo '$(CONFIRM)'
 
 restore-cleanup: ## Remove the data that the last restore replaced
 	@$(PYTHON) -m tools.production restore-cleanup

@@ -11,10 +11,12 @@ from pathlib import Path
 from tools.production.backups import back_up, clean_up, restore, show_backups, undo_restore
 from tools.production.deploy import deploy, rollback, scale
 from tools.production.drill import drill
+from tools.production.ending import end_in_order
 from tools.production.initialise import initialise
 from tools.production.stack import CHECKOUT, Production, ProductionError
 from tools.production.start import create_superuser, follow_logs, quiesce, run_compose, start, stop
 from tools.production.status import show_status
+from tools.production.steps import say
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "init": initialise,
@@ -47,14 +49,15 @@ def main() -> int:
         help="of deploy an image, of scale a number, of restore and drill a backup, of compose all of it",
     )
     arguments = parser.parse_args()
+    end_in_order()
     try:
         production = Production(Path(os.environ.get("PRODUCTION") or CHECKOUT / "production"))
         COMMANDS[arguments.command](production, *arguments.arguments)
     except ProductionError as error:
-        print(error, file=sys.stderr)
+        say(str(error), error=True)
         return 1
     except KeyboardInterrupt:
-        print("Interrupted. The same command again goes on from here.", file=sys.stderr)
+        say("Interrupted. The same command again goes on from here.", error=True)
         return 130
     return 0
 

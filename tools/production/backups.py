@@ -7,14 +7,17 @@ around it.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 
 from tools.production.lock import alone
 from tools.production.probe import require_answer
+from tools.production.replicas import replicas
 from tools.production.stack import Production, ProductionError, run
 from tools.production.steps import Steps, say
 
 RESTORED = "onestep_restored"
+CONFIRMATION = "onestep"
 JOB = ("run", "--rm", "--no-deps", "-T")
 
 
@@ -50,33 +53,49 @@ def restore(production: Production, snapshot: str = "", confirmation: str = "") 
             in_backup(production, "prepare", f"--snapshot={snapshot}", f"--confirm={confirmation}")
         with steps.step("Migrate what was restored, with the image that runs"):
             migrate_restored(production)
-        with stopped(production, steps):
-            in_backup(production, "swap")
-            try:
-                start_again(production, steps)
-                with steps.step("Ask for readiness, and the API for an answer"):
-                    require_answer(production)
-            except BaseException:
-                say("What was restored does not serve: going back to the former data.")
-                stop_services(production)
-                in_backup(production, "swap-back")
-                raise
-        in_backup(production, "cleanup", "--keep-last")
+        former = name_former()
+        with without_schedule(production, steps):
+            with stopped(production, steps, former):
+                try:
+                    in_backup(production, "swap", f"--former={former}")
+                    start_again(production, steps)
+                    with steps.step("Ask for readiness, and the API for an answer"):
+                        require_answer(production)
+                except BaseException:
+                    # Also where the swap itself failed: it may have been broken off when it was done.
+                    say("The restore failed: going back to the former data, where it was replaced.")
+                    stop_services(production)
+                    in_backup(production, "swap-back", f"--former={former}")
+                    raise
+            in_backup(production, "cleanup", "--keep-last")
         steps.summary(
-            "Restored. The former database stays: make restore-undo returns to it, make restore-cleanup removes it."
+            "Restored. The former database stays: make restore-undo CONFIRM=onestep returns to it, "
+            "make restore-cleanup removes it."
         )
 
 
-def undo_restore(production: Production) -> None:
-    """Return to the database that the last restore replaced. What was written since the restore goes with it."""
+def undo_restore(production: Production, confirmation: str = "") -> None:
+    """Return to the database that the last restore replaced. What was written since the restore goes with it.
+
+    Raises ProductionError where there is none, nobody confirmed, or anything fails.
+    """
     production.require()
     with alone(production):
         steps = Steps()
-        with stopped(production, steps):
-            in_backup(production, "swap-back")
+        former = in_backup(production, "former", capture=True).strip()
+        if confirmation != CONFIRMATION:
+            raise ProductionError(
+                (
+                    "E074",
+                    f"{former} would replace the live database, with all that was written since that restore.",
+                    f"Nothing was changed. If that is meant: make restore-undo CONFIRM={CONFIRMATION}",
+                )
+            )
+        with without_schedule(production, steps), stopped(production, steps, former):
+            in_backup(production, "swap-back", f"--former={former}")
             start_again(production, steps)
             require_answer(production)
-        steps.summary("The former data is back.")
+        steps.summary(f"The former data is back; what it replaced is kept as {RESTORED} until the next restore.")
 
 
 def clean_up(production: Production) -> None:
@@ -86,13 +105,25 @@ def clean_up(production: Production) -> None:
         in_backup(production, "cleanup")
 
 
-def in_backup(production: Production, *arguments: str) -> None:
-    """Run a command of the backup container; its words appear as they come. Raises ProductionError where it fails."""
+def in_backup(production: Production, *arguments: str, capture: bool = False) -> str:
+    """Run a command of the backup container; its words appear as they come, or are returned with `capture`.
+
+    Raises ProductionError where it fails.
+    """
     command = production.command(*JOB, "backup", *arguments, "--words")
-    if run(command, env=production.environment()).returncode != 0:
+    finished = run(command, env=production.environment(), capture=capture)
+    if finished.returncode != 0:
+        if capture:
+            say(finished.stderr.strip(), error=True)
         raise ProductionError(
             ("E079", f"`{arguments[0]}` in the container backup failed.", "Its own words, with their id, are above.")
         )
+    return finished.stdout
+
+
+def name_former() -> str:
+    """Return the name that a restore, begun now, gives to the database that it replaces."""
+    return f"onestep_former_{datetime.now(UTC):%Y%m%d_%H%M%S}"
 
 
 def migrate_restored(production: Production) -> None:
@@ -102,15 +133,39 @@ def migrate_restored(production: Production) -> None:
 
 
 @contextmanager
-def stopped(production: Production, steps: Steps) -> Iterator[None]:
-    """Stop what uses the database for the block. Where that fails, everything is started again."""
+def without_schedule(production: Production, steps: Steps) -> Iterator[None]:
+    """Have no scheduled backup for the block, and none under way when it begins.
+
+    One would hold the lock for as long as it takes, while nobody is served. What is missed is made up for afterwards.
+    """
+    scheduled = any(one.running for one in replicas(production, "backup"))
+    try:
+        if scheduled:
+            with steps.step("Stop the schedule of backups"):
+                production.output("stop", "backup")
+        in_backup(production, "wait")
+        yield
+    finally:
+        if scheduled:
+            production.output("up", "--detach", "--no-deps", "--no-recreate", "backup")
+
+
+@contextmanager
+def stopped(production: Production, steps: Steps, former: str) -> Iterator[None]:
+    """Stop what uses the database for the block. Where that fails, everything is started again.
+
+    Then it is said which database is live: the block may have been broken off before or after it replaced one.
+    """
     try:
         with steps.step("Stop the replicas"):
             stop_services(production)
         yield
     except BaseException:
-        start_again(production, steps)
-        say("Nothing was replaced: the data is that of before, and is served.")
+        try:
+            start_again(production, steps)
+        finally:
+            with suppress(ProductionError):  # its own words say why it cannot tell
+                in_backup(production, "live", f"--former={former}")
         raise
 
 

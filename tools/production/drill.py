@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
-from tools.production.backups import in_backup, migrate_restored
+from tools.production.backups import in_backup, migrate_restored, name_former
 from tools.production.data_mount import VOLUMES, find_data_mount, make_folders
 from tools.production.probe import ask, require_answer
 from tools.production.stack import CHECKOUT, Production, ProductionError, run
@@ -83,7 +83,7 @@ def drill(production: Production, snapshot: str = "latest") -> None:
         with steps.step("Migrate it with the image that runs"):
             migrate_restored(rehearsal)
         with steps.step("Start a replica on it"):
-            in_backup(rehearsal, "swap")
+            in_backup(rehearsal, "swap", f"--former={name_former()}")
             rehearsal.output("up", "--detach", "--wait", "--no-deps", "pgbouncer")
             rehearsal.output("up", "--detach", "--wait", "--no-deps", "web")
         with steps.step("Ask the API"):

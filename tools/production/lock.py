@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import fcntl
 import os
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tools.production.stack import Production, ProductionError
+from tools.production.steps import say
 
 
 @contextmanager
 def alone(production: Production) -> Iterator[None]:
     """Hold the lock of this installation. Raises ProductionError where a run that lives holds it.
 
-    A run that was killed may have left a `docker` command behind, which holds the lock on: that is waited for. SIGTERM
-    interrupts a run as Ctrl-C does.
+    A run that was killed may have left a `docker` command behind, which holds the lock on: that is waited for.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     production.folder.mkdir(parents=True, exist_ok=True)
     with (production.folder / "lock").open("a+") as file:
         os.set_inheritable(file.fileno(), True)  # noqa: FBT003
@@ -35,7 +33,7 @@ def alone(production: Production) -> Iterator[None]:
                         "Wait until it has ended, and begin again.",
                     )
                 ) from None
-            print("A run was killed; waiting for the Docker command that it left behind …", flush=True)
+            say("A run was killed; waiting for the Docker command that it left behind …")
             fcntl.flock(file, fcntl.LOCK_EX)
         file.seek(0)
         file.truncate()

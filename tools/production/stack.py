@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tools.production.backup_files import backup_file_problems
+from tools.production.ending import drop_lost_outputs, interruption_put_off
 from tools.production.tls import tls_problems
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -148,6 +150,7 @@ class Production:
                         ("E092", f"The secret {file} is empty.", "Remove it, and make prod-init makes one.")
                     )
         problems += tls_problems(self.setting, CHECKOUT)
+        problems += backup_file_problems(self.setting, CHECKOUT)
         if problems:
             raise ProductionError(*problems)
 
@@ -157,13 +160,26 @@ def run(
 ) -> subprocess.CompletedProcess[str]:
     """Run a command, whatever comes of it. Where this tool is interrupted, the command is ended and waited for.
 
-    The lock of `tools.production.lock` is left to it: a command that outlives this tool keeps others out.
+    The lock of `tools.production.lock` is left to it: a command that outlives this tool keeps others out. It has a
+    session of its own: Ctrl-C and the end of a terminal reach this tool alone, so that they break off no cleaning up.
     """
+    drop_lost_outputs()
     output = subprocess.PIPE if capture else None
-    with subprocess.Popen(
-        command, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=output, text=True, close_fds=False
-    ) as process:
+    with (
+        interruption_put_off() as let_through,  # else it might hit a process that has begun, and that nobody knows yet
+        subprocess.Popen(
+            command,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            text=True,
+            close_fds=False,
+            start_new_session=True,
+        ) as process,
+    ):
         try:
+            let_through()
             out, err = process.communicate()
         except BaseException:
             process.terminate()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from tools.production.ending import drop_lost_outputs
 
 
 class Steps:
@@ -33,6 +36,9 @@ class Steps:
         say(outcome)
 
 
-def say(line: str) -> None:
-    """Print a line now, also where the output is no terminal."""
-    print(line, flush=True)
+def say(line: str, *, error: bool = False) -> None:
+    """Print a line now, also where the output is no terminal. Where nobody can read it any more, nothing fails."""
+    try:
+        print(line, file=sys.stderr if error else sys.stdout, flush=True)
+    except OSError:
+        drop_lost_outputs()

@@ -6,11 +6,12 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-Problem = tuple[str, str, str]
+from tools.production.mounted_files import COPY, Problem, is_readable
+
 LOOPBACK = ("127.", "::1", "[::1]")
 OFF = {"0", "false", "no", "off"}  # as onestep.environment reads HTTPS
 NAMES = re.compile(r"[\w.*-]+(, [\w.*-]+)*")
-READABLE_BY_ALL = 0o004
+USER, GROUP = 99, 99  # of the image haproxy
 
 
 def tls_problems(setting: Callable[[str, str], str], folder: Path) -> list[Problem]:
@@ -61,12 +62,6 @@ def certificate_problems(file: Path) -> list[Problem]:
                 "Put both into one file: the certificate, those of the authorities between, the key.",
             )
         ]
-    if not file.stat().st_mode & READABLE_BY_ALL:
-        return [
-            (
-                "E082",
-                f"TLS_CERTIFICATE: {file} is not readable by the balancer's user.",
-                "Put a copy into a folder that only you enter, such as production/secrets, and chmod 0444 it.",
-            )
-        ]
+    if not is_readable(file, USER, GROUP):
+        return [("E082", f"TLS_CERTIFICATE: {file} is not readable by the balancer's user.", COPY)]
     return []

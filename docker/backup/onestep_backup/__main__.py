@@ -19,20 +19,27 @@ from onestep_backup.scheduling import health_fault, serve
 from onestep_backup.status import alone, read_status
 
 CONFIRMATION = "onestep"
+COMMANDS = (
+    *("serve", "now", "list", "health"),
+    *("prepare", "wait", "swap", "swap-back", "former", "live", "cleanup"),
+)
+# Seconds that a swap waits for another run: meanwhile nobody is served.
+SWAP_WAIT_SECONDS = 10
 
 
 def main() -> int:
     """Run one command; return its exit status."""
     parser = argparse.ArgumentParser(prog="onestep_backup")
-    commands = ["serve", "now", "list", "prepare", "swap", "swap-back", "cleanup", "health"]
-    parser.add_argument("command", choices=commands)
+    parser.add_argument("command", choices=COMMANDS)
     parser.add_argument("--words", action="store_true", help="say it in words instead of JSON lines")
     parser.add_argument("--snapshot", default="latest", help="a backup's id")
     parser.add_argument("--confirm", default="", help=f"{CONFIRMATION}: replace a database that has data")
     parser.add_argument("--table", action="store_true", help="show each table that was compared")
+    parser.add_argument("--former", default="", help="the database that is kept, or is to be: onestep_former_…")
     parser.add_argument("--keep-last", action="store_true", help="keep the latest former database")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGHUP, _stop)
     os.nice(10)  # what serves goes first
     report = Report(words=arguments.words)
     try:
@@ -56,8 +63,14 @@ def perform(arguments: argparse.Namespace, configuration: Configuration, report:
         if fault:
             print(fault)
             return 1
+    elif arguments.command == "former":
+        print(Restoration(configuration, report).last_former())
+    elif arguments.command == "live":
+        Restoration(configuration, report).say_live(arguments.former)
     else:
-        with alone(wait=configuration.wait_seconds, say=report.info):
+        swaps = arguments.command in ("swap", "swap-back")
+        wait = min(configuration.wait_seconds, SWAP_WAIT_SECONDS) if swaps else configuration.wait_seconds
+        with alone(wait=wait, say=report.info):
             perform_alone(arguments, configuration, report)
     return 0
 
@@ -71,10 +84,12 @@ def perform_alone(arguments: argparse.Namespace, configuration: Configuration, r
         case "prepare":
             confirmed = arguments.confirm == CONFIRMATION
             restoration.prepare(arguments.snapshot, confirmed=confirmed, table=arguments.table)
+        case "wait":
+            pass
         case "swap":
-            restoration.swap()
+            restoration.swap(arguments.former)
         case "swap-back":
-            restoration.swap_back()
+            restoration.swap_back(arguments.former)
         case "cleanup":
             restoration.cleanup(keep_last=arguments.keep_last)
 

@@ -54,9 +54,11 @@ def read_configuration(environment: Mapping[str, str] = os.environ, secrets: Pat
         raise _wrong("BACKUP_CHECK_SUBSET", subset, "a share such as 10%, a size such as 5G, or a part such as 1/7")
     for name in ("backup_password", "db_owner_password"):
         _read_secret(secrets / name)
+    for name in ("backup_ssh_key", "backup_ssh_known_hosts"):  # ssh would name neither the variable nor the way out
+        _read_file(secrets, name)
     return Configuration(
         repository=environment.get("BACKUP_REPOSITORY") or "/repository",
-        credentials=_read_credentials(secrets / "backup_credentials"),
+        credentials=_read_credentials(secrets),
         times=tuple(sorted({time.fromisoformat(moment) for moment in times})),
         keep={
             word: _number(environment, f"BACKUP_KEEP_{word.upper()}", default, 1)
@@ -94,11 +96,23 @@ def _read_secret(file: Path) -> str:
     return value
 
 
-def _read_credentials(file: Path) -> dict[str, str]:
-    """Return the NAME=value lines of the file, which restic gets as its environment. No file: nothing."""
-    if not file.exists():
-        return {}
-    lines = (line.strip() for line in file.read_text(encoding="utf-8").splitlines())
+def _read_file(secrets: Path, name: str) -> str:
+    """Return what is in a file that an operator may give. No file: nothing."""
+    try:
+        return (secrets / name).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise BackupError(
+            "E088",
+            f"The file of {name.upper()} cannot be read: {getattr(error, 'strerror', None) or error}.",
+            "Let it be readable by this container's user: a copy of mode 0444 in a folder that only you enter.",
+        ) from None
+
+
+def _read_credentials(secrets: Path) -> dict[str, str]:
+    """Return the NAME=value lines of the file, which restic gets as its environment."""
+    lines = (line.strip() for line in _read_file(secrets, "backup_credentials").splitlines())
     return {match[1]: match[2].strip("'\"") for line in lines if (match := LINE.fullmatch(line))}
 
 

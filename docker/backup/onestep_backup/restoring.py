@@ -1,7 +1,8 @@
 """Restores: a backup is read whole, restored beside the live database, and given its name in one transaction.
 
 `prepare` touches nothing that is live: the new database has another name, and media files are only added. `swap`
-renames both databases; `swap_back` undoes that. The former database stays, with its files, until `cleanup`.
+renames both databases; `swap_back` undoes that. The former database stays, with its files, until `cleanup`. Whoever
+restores gives it its name, and so can undo that very swap, and ask what came of it, however the swap ended.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import json
 import re
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 
 from onestep_backup import media
@@ -22,8 +22,7 @@ from onestep_backup.reporting import Report
 from onestep_backup.restic import Repository, Snapshot
 
 RESTORED = "onestep_restored"
-FORMER_PREFIX = "onestep_former_"
-FORMER = re.compile(FORMER_PREFIX + r"\d{8}_\d{6}")
+FORMER = re.compile(r"onestep_former_\d{8}_\d{6}")
 SNAPSHOT_ID = re.compile(r"[0-9a-f]{8,64}")
 RENAME_ATTEMPTS = 2  # PostgreSQL itself waits five seconds each time
 SESSIONS = """
@@ -82,9 +81,12 @@ class Restoration:
             f"in {time.monotonic() - began:.1f} s."
         )
 
-    def swap(self) -> None:
-        """Give the restored database the live one's name, in one transaction. Nobody may be connected to either."""
-        former = f"{FORMER_PREFIX}{datetime.now(UTC):%Y%m%d_%H%M%S}"
+    def swap(self, former: str) -> None:
+        """Give the restored database the live one's name, and that one the name `former`, in one transaction.
+
+        Raises BackupError where nothing is prepared, or somebody is connected to either.
+        """
+        _require_name(former)
         there = self._server.databases()
         if RESTORED not in there:
             raise BackupError("E077", "No restore is prepared.", "make restore SNAPSHOT=… does that first.")
@@ -95,13 +97,18 @@ class Restoration:
         media.link_back(media.RESTORED)
         self._rename(statements)
         media.unpin(media.RESTORED)
-        self._report.info(f"The restored database is {self._live} now, and the one before it {former}.")
+        kept = f"the one before it {former}" if self._live in there else "there was none before it"
+        self._report.info(f"The restored database is {self._live} now, and {kept}.")
 
-    def swap_back(self) -> None:
-        """Undo the last swap: the former database is the live one again, and what was restored is put aside."""
-        former = max(self._formers(), default=None)
-        if former is None:
-            raise BackupError("E077", "No former database is kept.", "make backups lists what can be restored.")
+    def swap_back(self, former: str) -> None:
+        """Undo the swap that kept `former`: it is the live one again, and what was restored is put aside.
+
+        Where that swap did not happen, or there was no live database to keep, there is nothing to undo.
+        """
+        _require_name(former)
+        if former not in self._server.databases():
+            media.unpin(media.FORMER / former)
+            return
         media.link_back(media.FORMER / former)
         self._server.drop(RESTORED)
         statements = [f"ALTER DATABASE {former} RENAME TO {self._live}"]
@@ -110,6 +117,25 @@ class Restoration:
         self._rename(statements)
         media.unpin(media.FORMER / former)
         self._report.info(f"{former} is {self._live} again; what was restored is kept as {RESTORED}.")
+
+    def last_former(self) -> str:
+        """Return the database that the last restore kept. Raises BackupError where there is none."""
+        if formers := self._formers():
+            return max(formers)
+        raise BackupError("E077", "No former database is kept.", "make backups lists what can be restored.")
+
+    def say_live(self, former: str) -> None:
+        """Say which database is live, and which one is kept, after a restore with this `former` or its undoing."""
+        there = self._server.databases()
+        if self._live not in there:
+            said = f"There is no database {self._live}."
+        elif former in there:
+            said = f"The database {self._live} is what was restored. The one before the restore is kept as {former}."
+        elif RESTORED in there:
+            said = f"The database {self._live} is the one before the restore. What was restored is kept as {RESTORED}."
+        else:
+            said = f"The database {self._live} is what was restored. There was none before it."
+        self._report.info(said)
 
     def cleanup(self, *, keep_last: bool = False) -> None:
         """Remove the former databases and the files kept for them; with `keep_last` all but the latest."""
@@ -233,6 +259,15 @@ class Restoration:
     def _connected(self) -> str:
         sessions = self._server.query(MAINTENANCE, SESSIONS.format(names=f"'{self._live}', '{RESTORED}'"))
         return ", ".join(sessions) or "gone by now"
+
+
+def _require_name(former: str) -> None:
+    if not FORMER.fullmatch(former):
+        raise BackupError(
+            "E077",
+            f"--former: {former!r} is no name of a former database.",
+            "One is onestep_former_20260131_235959.",
+        )
 
 
 def _altered(what: str) -> BackupError:

@@ -108,7 +108,7 @@ def alone(*, wait: float, say: Callable[[str], None]) -> Iterator[None]:
                 raise BackupError(
                     "E072",
                     f"Another run of backup or restore is under way since {since}, for more than {wait:g} s.",
-                    "Let it finish; make prod-logs shows what it does. BACKUP_WAIT_SECONDS is how long to wait.",
+                    "Let it finish, and run this again; make prod-logs shows what it does.",
                 )
             if not told:
                 say(f"Another run is under way since {since}: waiting for it.")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -149,3 +150,44 @@ def test_migrations_wait_for_a_backup_of_shortly_before(stack: ProductionStack) 
     assert "Migrations wait for a backup of the database as it is now." in said
     assert status(stack)["last_good"]["snapshot"] != before
     assert stack.sql("SELECT count(*) FROM django_migrations WHERE name = '0002_refuse_cycles'") == "1"
+
+
+KEEP = {"DAILY": 3, "WEEKLY": 2, "MONTHLY": 2}
+# How many days ago: backups that a test makes up, each a minute older than the one before it.
+EARLIER = (0, 0, 1, 2, 2, 3, 4, 5, 9, 16, 23, 30, 61, 92, 400)
+
+
+def moments(stack: ProductionStack) -> list[datetime]:
+    """Return of when the backups are, the oldest first."""
+    found = json.loads(restic(stack, "snapshots --json --no-lock"))
+    return sorted(datetime.fromisoformat(one["time"][:19]) for one in found)
+
+
+def last_of_each(times: list[datetime], period: Callable[[datetime], object], number: int) -> set[datetime]:
+    """Return the last time of each of the last `number` periods that have any; `times` are in order."""
+    return set(list({period(at): at for at in times}.values())[-number:])
+
+
+def test_older_backups_go_and_the_rest_is_whole(stack: ProductionStack) -> None:
+    """Of each of the last three days, two weeks and two months the last one stays, and the last three whatever the day.
+
+    The times are UTC, as the container's clock is.
+    """
+    made = "--tag onestep,verified,bytes=1,files=0 /etc/hostname"
+    for minutes, days in enumerate(EARLIER):
+        restic(stack, f"backup --quiet --time \"$(date -d '-{days} days -{minutes} minutes' '+%F %T')\" {made}")
+    before = moments(stack)
+    assert len(before) >= len(EARLIER)
+    stack.make("backup", env={f"BACKUP_KEEP_{word}": str(number) for word, number in KEEP.items()})
+    after = moments(stack)
+    newest = max(after)
+    assert newest not in before
+    all_of_them = sorted([*before, newest])
+    expected = set(all_of_them[-3:])
+    expected |= last_of_each(all_of_them, datetime.date, KEEP["DAILY"])
+    expected |= last_of_each(all_of_them, lambda at: at.isocalendar()[:2], KEEP["WEEKLY"])
+    expected |= last_of_each(all_of_them, lambda at: (at.year, at.month), KEEP["MONTHLY"])
+    assert len(expected) < len(before)
+    assert after == sorted(expected)
+    assert status(stack)["last_good"]["snapshot"] in stack.make("backups")
+    assert "no errors were found" in restic(stack, "check --read-data --no-lock")

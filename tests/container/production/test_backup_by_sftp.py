@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,8 +39,10 @@ def ssh_server(stack: ProductionStack, folder: Path) -> Iterator[Container]:
             networking_config={network: engine.api.create_endpoint_config(aliases=["elsewhere"])},
         )
         server.start()
-        key = server.exec_run("cat /client").output
-        (folder / "key").write_bytes(key)
+        # With the mode that ssh-keygen gives it.
+        archive, _ = server.get_archive("/client")
+        with tarfile.open(fileobj=io.BytesIO(b"".join(archive))) as files:
+            files.extract("client", folder, filter="data")
         public = server.exec_run("cat /etc/ssh/ssh_host_ed25519_key.pub").output.decode()
         (folder / "known_hosts").write_text(f"elsewhere {public}")
         yield server
@@ -55,8 +59,26 @@ def test_backup_and_restore_by_sftp(tmp_path: Path) -> None:
         with ssh_server(stack, tmp_path / "server") as server:
             with (stack.folder / "settings.env").open("a") as settings:
                 settings.write("BACKUP_REPOSITORY=sftp:root@elsewhere:/srv/backups\n")
-                settings.write(f"BACKUP_SSH_KEY={tmp_path}/server/key\n")
+                settings.write(f"BACKUP_SSH_KEY={tmp_path}/server/client\n")
                 settings.write(f"BACKUP_SSH_KNOWN_HOSTS={tmp_path}/server/known_hosts\n")
+            refused = stack.run("make", "backup")
+            assert refused.returncode != 0
+            assert f"onestep.E088 BACKUP_SSH_KEY: {tmp_path}/server/client is not readable" in refused.stderr
+            assert "chmod 0444" in refused.stderr
+            # The container itself says it too, as where the file was changed later.
+            job = [
+                "docker",
+                "compose",
+                "--file=compose.prod.yml",
+                *environment_files(stack),
+                "run",
+                "--rm",
+                "--no-deps",
+            ]
+            said = stack.run(*job, "-T", "backup", "list", "--words")
+            assert said.returncode == 1
+            assert "onestep.E088 The file of BACKUP_SSH_KEY cannot be read: Permission denied." in said.stderr
+            (tmp_path / "server/client").chmod(0o444)
             stack.make("backup")
             assert server.exec_run("test -s /srv/backups/config").exit_code == 0
             assert status(stack)["last_good"]["snapshot"] in stack.make("backups")
@@ -71,6 +93,10 @@ def test_backup_and_restore_by_sftp(tmp_path: Path) -> None:
             done = stack.run("make", "backup")
             assert done.returncode != 0
             assert "onestep.E066 " in done.stderr
+
+
+def environment_files(stack: ProductionStack) -> list[str]:
+    return [f"--env-file={stack.folder / name}" for name in ("settings.env", "state.env")]
 
 
 def other_key(server: Container) -> str:

@@ -87,7 +87,11 @@ def test_restore_brings_back_rows_rights_sequences_and_files(tmp_path: Path) -> 
             # Housekeeping sweeps files that no row names; those of the former data stay for the way back.
             shell(stack, "find /media/attachments -type f -exec touch -d '3 days ago' {} +")
             stack.compose("exec", "-T", "web", "onestep", "sweep_attachments")
-            stack.make("restore-undo")
+            refused = stack.run("make", "restore-undo")
+            assert refused.returncode != 0
+            assert f"onestep.E074 {former[0]} would replace the live database" in refused.stderr
+            assert former[0] in databases(stack)
+            stack.make("restore-undo", "CONFIRM=onestep")
             assert but_attachments(contents(stack)) == but_attachments(after)
             assert download(client, kept).status_code == 404
             assert download(client, late).content == b"This came after the backup."

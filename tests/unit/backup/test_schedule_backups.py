@@ -111,6 +111,23 @@ def test_credentials_are_read_from_their_file(read: Read, tmp_path: Path) -> Non
     assert read().credentials == {"AWS_ACCESS_KEY_ID": "abc", "AWS_SECRET_ACCESS_KEY": "d=e"}
 
 
+@pytest.mark.parametrize("name", ["backup_credentials", "backup_ssh_key", "backup_ssh_known_hosts"])
+def test_file_that_cannot_be_read(read: Read, tmp_path: Path, name: str) -> None:
+    """A folder in its place fails as a file without the right to read it does, also for root."""
+    (tmp_path / name).mkdir()
+    with pytest.raises(BackupError) as raised:
+        read()
+    assert raised.value.id == "onestep.E088"
+    assert raised.value.what == f"The file of {name.upper()} cannot be read: Is a directory."
+
+
+def test_file_that_is_no_text(read: Read, tmp_path: Path) -> None:
+    (tmp_path / "backup_credentials").write_bytes(b"\xff")
+    with pytest.raises(BackupError) as raised:
+        read()
+    assert raised.value.id == "onestep.E088"
+
+
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"last_attempt": {}, "last_good": null}', '{"last_attempt": 1}'])
 def test_status_that_is_none_counts_as_no_attempt(tmp_path: Path, content: str) -> None:
     (tmp_path / "status.json").write_text(content)

@@ -1,0 +1,132 @@
+"""A run whose terminal or reader is gone, and one that is told to stop: it cleans up as after Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+# A command that the tools have not: it waits for a program, and cleans up by programs that print, one of which waits.
+PROGRAM = """
+import sys
+from pathlib import Path
+from tools.production import __main__ as tools
+from tools.production.stack import run
+from tools.production.steps import say
+
+def work(production, folder):
+    try:
+        say("begun")
+        run(["sh", "-c", "echo $$ >$0/working; exec sleep 600", folder])
+    finally:
+        say("Cleaning up")
+        printed = run(["sh", "-c", "echo $$ >$0/cleaning; read line <$0/go && echo words && echo more >&2", folder])
+        say("Cleaned up")
+        (Path(folder) / "cleaned").write_text(str(printed.returncode))
+
+tools.COMMANDS = {"work": work}
+sys.exit(tools.main())
+"""
+
+
+def wait_until(happens: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not happens():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """The folder where the command says how far it is; the pipe `go` lets its cleaning up go on."""
+    os.mkfifo(tmp_path / "go")
+    yield tmp_path
+    for name in ("working", "cleaning"):
+        if (tmp_path / name).exists():
+            pid = int((tmp_path / name).read_text())
+            if Path(f"/proc/{pid}").exists():
+                os.kill(pid, signal.SIGKILL)
+
+
+def command(folder: Path) -> list[str]:
+    return [sys.executable, "-c", PROGRAM, "work", str(folder)]
+
+
+def is_there(file: Path) -> bool:
+    return file.exists() and file.read_text().endswith("\n")
+
+
+def let_go_on(folder: Path) -> None:
+    (folder / "go").write_text("\n")
+
+
+def assert_cleaned_up(folder: Path) -> None:
+    """Its programs were not ended, what they print included, and the one that was under way was."""
+    assert (folder / "cleaned").read_text() == "0"
+    assert not Path(f"/proc/{int((folder / 'working').read_text())}").exists()
+
+
+def test_terminal_is_closed(folder: Path) -> None:
+    """As by a connection that drops: the shell is told, and passes it on; the kernel tells the group again."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(ROOT)
+        os.execv(sys.executable, command(folder))
+    wait_until(lambda: is_there(folder / "working"))
+    os.close(terminal)
+    wait_until(lambda: is_there(folder / "cleaning"))
+    os.killpg(pid, signal.SIGHUP)
+    let_go_on(folder)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 130
+    assert_cleaned_up(folder)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_signal(folder: Path, number: signal.Signals) -> None:
+    """To the whole group, as by Ctrl-C: the programs that clean up are begun after it, and have a session each."""
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    with subprocess.Popen(command(folder), cwd=ROOT, text=True, start_new_session=True, **pipes) as run:
+        wait_until(lambda: is_there(folder / "working"))
+        os.killpg(run.pid, number)
+        wait_until(lambda: is_there(folder / "cleaning"))
+        let_go_on(folder)
+        output, _ = run.communicate(timeout=60)
+    assert run.returncode == 130
+    assert output.splitlines() == [
+        *("begun", "Cleaning up", "words", "more", "Cleaned up"),
+        "Interrupted. The same command again goes on from here.",
+    ]
+    assert_cleaned_up(folder)
+
+
+def test_reader_is_gone(folder: Path) -> None:
+    """Nobody reads the pipe any more, as where a connection without a terminal drops: the run goes on to its end."""
+    with subprocess.Popen(
+        command(folder), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+    ) as run:
+        assert run.stdout
+        assert run.stderr
+        wait_until(lambda: is_there(folder / "working"))
+        run.stdout.close()
+        run.stderr.close()
+        os.kill(int((folder / "working").read_text()), signal.SIGKILL)
+        let_go_on(folder)
+        assert run.wait(timeout=60) == 0
+    assert_cleaned_up(folder)
+
+
+def test_nohup(folder: Path) -> None:
+    with subprocess.Popen(["nohup", *command(folder)], cwd=ROOT, stdout=subprocess.DEVNULL) as run:
+        wait_until(lambda: is_there(folder / "working"))
+        run.send_signal(signal.SIGHUP)
+        os.kill(int((folder / "working").read_text()), signal.SIGKILL)
+        let_go_on(folder)
+        assert run.wait(timeout=60) == 0
