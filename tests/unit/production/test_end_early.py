@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
-# A command that the tools have not: it waits for a program, and cleans up by programs that print, one of which waits.
+# A command that the tools have not: it waits for a program, and cleans up by another, which waits and prints.
 PROGRAM = """
 import sys
 from pathlib import Path
@@ -27,13 +27,26 @@ def work(production, folder):
         say("begun")
         run(["sh", "-c", "echo $$ >$0/working; exec sleep 600", folder])
     finally:
-        say("Cleaning up")
-        printed = run(["sh", "-c", "echo $$ >$0/cleaning; read line <$0/go && echo words && echo more >&2", folder])
+        if not (Path(folder) / "quietly").exists():
+            say("Cleaning up")
+        printed = run([sys.executable, folder + "/cleaning.py", folder])
         say("Cleaned up")
         (Path(folder) / "cleaned").write_text(str(printed.returncode))
 
 tools.COMMANDS = {"work": work}
 sys.exit(tools.main())
+"""
+
+CLEANING = """
+import os, signal, sys, time
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # it listens to it, as `docker compose run` does
+folder = sys.argv[1]
+with open(folder + "/cleaning", "w") as file:
+    file.write(f"{os.getpid()}\\n")
+while not os.path.exists(folder + "/go"):
+    time.sleep(0.02)
+print("words", flush=True)
+print("more", file=sys.stderr, flush=True)
 """
 
 
@@ -46,8 +59,8 @@ def wait_until(happens: Callable[[], bool]) -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
-    """The folder where the command says how far it is; the pipe `go` lets its cleaning up go on."""
-    os.mkfifo(tmp_path / "go")
+    """The folder where the command says how far it is; a file `go` lets its cleaning up go on."""
+    (tmp_path / "cleaning.py").write_text(CLEANING)
     yield tmp_path
     for name in ("working", "cleaning"):
         if (tmp_path / name).exists():
@@ -65,7 +78,8 @@ def is_there(file: Path) -> bool:
 
 
 def let_go_on(folder: Path) -> None:
-    (folder / "go").write_text("\n")
+    wait_until(lambda: is_there(folder / "cleaning"))
+    (folder / "go").touch()
 
 
 def assert_cleaned_up(folder: Path) -> None:
@@ -107,8 +121,11 @@ def test_signal(folder: Path, number: signal.Signals) -> None:
     assert_cleaned_up(folder)
 
 
-def test_reader_is_gone(folder: Path) -> None:
+@pytest.mark.parametrize("quietly", [False, True])
+def test_reader_is_gone(folder: Path, *, quietly: bool) -> None:
     """Nobody reads the pipe any more, as where a connection without a terminal drops: the run goes on to its end."""
+    if quietly:
+        (folder / "quietly").touch()
     with subprocess.Popen(
         command(folder), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
     ) as run:
