@@ -193,7 +193,7 @@ def test_former_database_of_an_earlier_restore_does_not_come_back(
     stack.compose("stop", "web", "housekeeping", "pgbouncer")
     stack.sql("DROP DATABASE onestep WITH (FORCE)", database="template1")
     run = Run(stack, "make", "restore", "SNAPSHOT=latest")
-    wait_until(lambda: "onestep" in databases(stack), at_most=PATIENCE)
+    run.wait_for("Start the replicas")
     run.signal(signal.SIGINT)
     assert run.end() != 0
     assert formers(stack) == ["onestep_former_20250101_000000"]
