@@ -9,7 +9,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -55,6 +57,24 @@ def wait_until(happens: Callable[[], bool]) -> None:
     while not happens():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+@pytest.fixture(autouse=True)
+def _interruptible() -> Iterator[None]:
+    """What a script runs in its background ignores Ctrl-C, and passes that on: these commands are run in front."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def running(arguments: list[str], **options: Any) -> Iterator[subprocess.Popen[str]]:
+    """Run a command in the checkout; it is killed where the block fails."""
+    with subprocess.Popen(arguments, cwd=ROOT, text=True, **options) as run:
+        try:
+            yield run
+        finally:
+            run.kill()
 
 
 @pytest.fixture
@@ -107,7 +127,7 @@ def test_terminal_is_closed(folder: Path) -> None:
 def test_signal(folder: Path, number: signal.Signals) -> None:
     """To the whole group, as by Ctrl-C: the programs that clean up are begun after it, and have a session each."""
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-    with subprocess.Popen(command(folder), cwd=ROOT, text=True, start_new_session=True, **pipes) as run:
+    with running(command(folder), start_new_session=True, **pipes) as run:
         wait_until(lambda: is_there(folder / "working"))
         os.killpg(run.pid, number)
         wait_until(lambda: is_there(folder / "cleaning"))
@@ -126,9 +146,8 @@ def test_reader_is_gone(folder: Path, *, quietly: bool) -> None:
     """Nobody reads the pipe any more, as where a connection without a terminal drops: the run goes on to its end."""
     if quietly:
         (folder / "quietly").touch()
-    with subprocess.Popen(
-        command(folder), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
-    ) as run:
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with running(command(folder), start_new_session=True, **pipes) as run:
         assert run.stdout
         assert run.stderr
         wait_until(lambda: is_there(folder / "working"))
@@ -141,7 +160,7 @@ def test_reader_is_gone(folder: Path, *, quietly: bool) -> None:
 
 
 def test_nohup(folder: Path) -> None:
-    with subprocess.Popen(["nohup", *command(folder)], cwd=ROOT, stdout=subprocess.DEVNULL) as run:
+    with running(["nohup", *command(folder)], stdout=subprocess.DEVNULL) as run:
         wait_until(lambda: is_there(folder / "working"))
         run.send_signal(signal.SIGHUP)
         os.kill(int((folder / "working").read_text()), signal.SIGKILL)
