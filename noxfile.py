@@ -330,7 +330,7 @@ def scale(session: nox.Session) -> None:
 # What production's files of tests are about, by their names; `production` has those that are about none of these.
 SUBJECTS = {
     "balancer": ("balancer", "tls"),
-    "budget": ("budget",),
+    "budget": ("budget", "pool"),
     "rollout": ("rollout", "stop"),
     "backup": ("backup",),
     "restore": ("restore", "drill"),
@@ -347,7 +347,7 @@ def files_about(*words: str) -> list[str]:
 
 @nox.session(venv_backend="none", tags=["check", "image"])
 def production(session: nox.Session) -> None:
-    """Start production as an operator does, with secrets, roles and a pool of few connections; survive an outage."""
+    """Start production as an operator does, with secrets and roles of least rights; say in words what is not well."""
     others = files_about(*(word for words in SUBJECTS.values() for word in words))
     test_image(session, *(file for file in files_about("") if file not in others))
 
@@ -360,7 +360,7 @@ def balancer(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none", tags=["long", "image"])
 def budget(session: nox.Session) -> None:
-    """Count connections under load, a backup and a migration: never more than the budget that a start computes."""
+    """Hold connections to the budget that a start computes, under load, a backup and a migration; survive an outage."""
     test_image(session, *files_about(*SUBJECTS["budget"]))
 
 
@@ -394,7 +394,7 @@ def story(session: nox.Session) -> None:
     test_image(session, *files_about(*SUBJECTS["story"]))
 
 
-@nox.session(venv_backend="none", tags=["check", "image"])
+@nox.session(venv_backend="none", tags=["long", "image"])
 def compatibility(session: nox.Session) -> None:
     """Run the old release on the new schema and the new one on the old, as a rollout and a rollback do."""
     test_image(session, "test_compatibility.py")

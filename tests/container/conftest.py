@@ -30,8 +30,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure() -> None:
-    """End a run that is told to end (SIGTERM) as Ctrl-C does: what it made is removed."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    """End a run that is told to end (SIGTERM) as Ctrl-C does: what it made is removed.
+
+    Ctrl-C itself is ignored by what a script runs in its background, and by what that runs: not so here, where
+    commands are run as a person runs them.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
