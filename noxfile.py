@@ -1,7 +1,7 @@
 """The matrix: every check by name, one short session each. `nox -l` lists them; arguments after `--` go to the tool.
 
 `nox` runs what a contributor needs before a push, `nox -t check` what each change has to pass, in half an hour, and
-`nox -t long` what takes as long again. The last lines are a table of times.
+`nox -t long` what takes an hour. The last lines are a table of times.
 """
 
 from __future__ import annotations
