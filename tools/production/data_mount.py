@@ -42,8 +42,10 @@ def find_data_mount(production: Production) -> Path | None:
         raise ProductionError(("E105", f"DATA_MOUNT={mount} is no folder of this host.", "Create and mount it."))
     if required:
         require_encryption(folder.resolve(), Path("/"))
+    volumes, existing = production.config()["volumes"], existing_volumes()
     for name in VOLUMES:
-        require_volume(production, name, folder / name)
+        if volumes[name]["name"] in existing:
+            require_volume(volumes[name]["name"], folder / name)
     return folder
 
 
@@ -117,16 +119,13 @@ def is_encrypted(device: Path) -> bool:
     return bool(below) and all(is_encrypted(one) for one in below)
 
 
-def require_volume(production: Production, name: str, folder: Path) -> None:
-    """Raise ProductionError where a volume is there already, and elsewhere than in this folder, or without it."""
-    full = production.config()["volumes"][name]["name"]
-    if full not in existing_volumes():
-        return
-    found = run_docker("volume", "inspect", "--format={{json .Options}}", full)
+def require_volume(name: str, folder: Path) -> None:
+    """Raise ProductionError where a volume that is there is elsewhere than in this folder, or without it."""
+    found = run_docker("volume", "inspect", "--format={{json .Options}}", name)
     device = (json.loads(found) or {}).get("device")
     if not device or Path(device) != folder:
         todo = 'docs/operations.md, "Encrypted data", says how to move it.'
-        raise ProductionError(("E108", f"The volume {full} was made before, and is not in {folder}.", todo))
+        raise ProductionError(("E108", f"The volume {name} was made before, and is not in {folder}.", todo))
     if not folder.is_dir():
         raise ProductionError(("E106", f"{folder} is not there, and was.", "Mount its file system."))
 
